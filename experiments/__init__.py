@@ -1,0 +1,1 @@
+"""The harness around tinynet: Hydra says what to run, MLflow holds what happened."""

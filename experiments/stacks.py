@@ -1,0 +1,257 @@
+"""Settings -> stacks -> trained -> recorded: what the stacked launcher asks of our task, and a run alone."""
+
+import functools
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+import tinynet
+from experiments import outcomes, terminal, tracking
+from experiments.settings import Settings, code, digest, read
+
+TAUS = (1e-3, 1e-6, 1e-9)  # epochs to these errors are recorded, to sort and chart by
+NUDGE = tinynet.gradients.Numeric().h  # how far start=nudged moves each weight, in standard deviations
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A stack after training. Curves are (n_epochs + 1, n_runs) and (n_epochs, n_runs)."""
+
+    error: np.ndarray
+    online_error: np.ndarray
+    params: np.ndarray  # (n_params, n_runs)
+    starts: list[str]  # hash of each run's start params
+    seconds: float
+
+
+def start_params(stack: Sequence[Settings]) -> np.ndarray:
+    """Start params (n_params, n_runs) of runs of one shape: science.md, `fresh`, `nudged` and `continued`."""
+    first, seeds = stack[0], [settings.seed for settings in stack]
+    params = first.network.initial(seeds).astype(first.dtype)
+    if first.start == "nudged":
+        draws = [np.random.default_rng(seed).standard_normal(len(params)) for seed in seeds]
+        params += (NUDGE * np.stack(draws, axis=-1)).astype(first.dtype)
+    if first.start == "continued":
+        params = _train(stack, params, tinynet.gradients.Numeric()).params
+    return params
+
+
+def _train(stack: Sequence[Settings], params: np.ndarray, estimator: object) -> tinynet.History:
+    first = stack[0]
+    learning_rate = np.array([settings.learning_rate for settings in stack])
+    seeds = [settings.seed for settings in stack]
+    return tinynet.train(
+        first.network, first.rows, params, estimator, learning_rate, first.n_epochs, seeds=seeds
+    )
+
+
+def train(stack: Sequence[Settings]) -> Trained:
+    """Train runs of one shape as one array. Pure; may run in a worker process."""
+    began = time.perf_counter()
+    params = start_params(stack)
+    history = _train(stack, params, stack[0].estimator)
+    starts = [digest(params[:, run].tobytes().hex()) for run in range(len(stack))]
+    seconds = time.perf_counter() - began
+    return Trained(history.error, history.online_error, history.params, starts, seconds)
+
+
+class Results:
+    """Trained stacks as the runs that tracking records."""
+
+    def __init__(self, config: DictConfig):
+        self.curves = OmegaConf.to_container(config.tracking.curves)
+        self.tags = provenance()
+
+    def runs(self, stack: Sequence[Settings], trained: Trained, also: tuple[str, ...] = ()) -> list[tracking.Run]:
+        error = trained.error
+        rows, network, estimator = stack[0].rows, stack[0].network, stack[0].estimator
+        outcome = outcomes.classify(error, np.mean(rows.targets**2))
+        metrics = {
+            "final_error": outcomes.final_error(error),
+            "best_error": np.fmin.reduce(error),
+            "diverged_epoch": outcomes.diverged_epoch(error, np.mean(rows.targets**2)),
+            **{f"epochs_to_{tau:.0e}".replace("e-0", "e-"): outcomes.epochs_to(error, tau) for tau in TAUS},
+            "evaluations": np.full(len(stack), float(estimator.evaluations(network))),
+            "seconds": np.full(len(stack), trained.seconds / len(stack)),
+        }
+        return [
+            tracking.Run(
+                name=settings.name(also),
+                fingerprint=settings.fingerprint,
+                params=settings.params(),
+                metrics={name: values[i] for name, values in metrics.items() if np.isfinite(values[i])},
+                curves={name: getattr(trained, name)[:, i] for name in self.curves},
+                tags={**self.identity(settings), "outcome": str(outcome[i]), "start": trained.starts[i]},
+            )
+            for i, settings in enumerate(stack)
+        ]
+
+    def failed(self, settings: Settings, error: Exception, also: tuple[str, ...] = ()) -> tracking.Run:
+        tags = {**self.identity(settings), "outcome": "failed", "failure": f"{type(error).__name__}: {error}"}
+        return tracking.Run(settings.name(also), settings.fingerprint, settings.params(), {}, {}, tags, failed=True)
+
+    def identity(self, settings: Settings) -> dict[str, str]:
+        return {**self.tags, "mode": settings.mode, "pair": settings.pair, "fingerprint": settings.fingerprint}
+
+
+@functools.cache
+def provenance() -> dict[str, str]:
+    """Where results come from: commit and dirty flag, the hash of tinynet's source, versions."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(Path(tinynet.__file__).parent), *words], capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    try:
+        commit, dirty = git("rev-parse", "HEAD"), str(bool(git("status", "--porcelain", "-uno"))).lower()
+    except OSError:  # a machine without git
+        commit = dirty = ""
+    return {
+        "git.commit": commit or "unknown",
+        "git.dirty": dirty or "unknown",
+        "code": code(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+class Sweep:
+    """What hydra/launcher=stacked asks of tinynet; hydra_plugins/stacked.py says when it calls which."""
+
+    check = staticmethod(read)
+    train = staticmethod(train)
+
+    def __init__(self, config: DictConfig):
+        self.config = config
+        self.sweep: tracking.Sweep | None = None
+        self.began = time.perf_counter()
+        self.seconds = Counter()
+        self.results: dict[str, tuple[Settings, str, float]] = {}  # by fingerprint
+        self.mlflow = ThreadPoolExecutor(1).submit(tracking.preload)  # 2 s of imports, beside composition
+
+    def __enter__(self) -> "Sweep":
+        return self
+
+    @staticmethod
+    def shape(settings: Settings) -> tuple:
+        return settings.shape
+
+    def start(self, jobs: Sequence[Settings]) -> Mapping[int, float]:
+        """Open the sweep in MLflow and say what will be run. Gives the results already there, by index of job."""
+        experiment, uri = self.config.tracking.experiment, self.config.tracking.uri
+        self.seconds["compose"] = time.perf_counter() - self.began
+        print(terminal.plan(experiment, jobs, tracking.masked(uri)), flush=True)
+        if self.config.dry_run:
+            print("\n".join(f"  {job.name()}" for job in jobs))
+            raise SystemExit(0)
+        self.also = tuple(key for key in terminal.axes(jobs) if key not in NAMED)
+        self.output = Results(self.config)
+        self.mlflow.result()
+        self.sweep = tracking.open_store(uri).open_sweep(
+            experiment,
+            fingerprint=digest(*sorted(job.fingerprint for job in jobs)),
+            name=f"{experiment}-{time.strftime('%Y%m%d-%H%M%S')}",
+            params={key: terminal.listed(values) for key, values in terminal.axes(jobs).items()}
+            | {"n_runs": len(jobs)},
+            tags=provenance() | {"command": shlex.join(["python", "-m", "experiments.run", *sys.argv[1:]])},
+            fresh=self.config.fresh,
+        )
+        recorded = self.sweep.recorded()
+        done = {i: recorded[job.fingerprint] for i, job in enumerate(jobs) if job.fingerprint in recorded}
+        self.results = {jobs[i].fingerprint: (jobs[i], *done[i]) for i in done}
+        self.n_runs = len(jobs)
+        if done:
+            print(f"  {len(done):,} of {terminal.count(len(jobs), 'run')} are there", flush=True)
+        self.progress = terminal.Progress(len(jobs) - len(done))
+        self.seconds["store"] = time.perf_counter() - self.began - self.seconds["compose"]
+        return {i: final_error for i, (_, final_error) in done.items()}
+
+    def record(self, stack: Sequence[Settings], trained: Trained) -> list[float]:
+        began = time.perf_counter()
+        runs = self.output.runs(stack, trained, self.also)
+        self.sweep.record(runs)
+        for settings, run in zip(stack, runs, strict=True):
+            self.results[settings.fingerprint] = (settings, run.tags["outcome"], trained_error(run))
+        self.seconds["train"] += trained.seconds
+        self.seconds["record"] += time.perf_counter() - began
+        self.progress.add(len(stack))
+        return [trained_error(run) for run in runs]
+
+    def failed(self, settings: Settings, error: Exception) -> None:
+        self.sweep.record([self.output.failed(settings, error, self.also)])
+        self.results[settings.fingerprint] = (settings, "failed", np.inf)
+        self.progress.add(1)
+
+    def __exit__(self, kind: type | None, error: BaseException | None, _traceback) -> None:
+        if self.sweep is None:
+            return
+        self.progress.close()
+        counts = Counter(outcome for _, outcome, _ in self.results.values())
+        whole = len(self.results) == self.n_runs
+        status = "FINISHED" if whole and not counts["failed"] else "FAILED"
+        if kind is KeyboardInterrupt:
+            status = "KILLED"
+        began = time.perf_counter()
+        self.sweep.end(
+            status,
+            metrics={f"runs.{outcome}": float(n) for outcome, n in counts.items()}
+            | {f"seconds.{phase}": seconds for phase, seconds in self.seconds.items()},
+            texts={"config.yaml": tracking.masked(OmegaConf.to_yaml(self.config, resolve=True))},
+        )
+        self.seconds["close"] = time.perf_counter() - began
+        if whole:
+            print(f"\n{terminal.summary(self.results.values())}\n")
+        print(self._where(whole), flush=True)
+
+    def _where(self, whole: bool) -> str:
+        """The sweep's last words: where it is, how long it took, what to do next."""
+        seconds = ", ".join(f"{phase} {spent:.1f}" for phase, spent in self.seconds.items() if spent >= 0.05)
+        total = time.perf_counter() - self.began
+        state = "finished" if whole else f"stopped at {len(self.results):,} of {self.n_runs:,} runs"
+        next_step = "next: make report" if whole else "go on: the same command trains what is missing"
+        link = tracking.link(self.config.tracking.uri, self.sweep.experiment_id)
+        return f"{self.sweep.name} {state} in {total:.1f} s ({seconds})\nbrowse: make ui, {link}\n{next_step}"
+
+
+def trained_error(run: tracking.Run) -> float:
+    """What a sweeper may minimise: the final error, infinite for a run that diverged."""
+    return run.metrics.get("final_error", np.inf)
+
+
+NAMED = {"learning_rate", "hidden_size", "gradient", "gradient.h", "gradient.decay", "dtype", "start", "seed"}
+
+
+def run_alone(config: DictConfig) -> float:
+    """Train and record one run; print its error along the way and its answers. A stack of one, on the same path."""
+    try:
+        settings = read(config)
+    except ValueError as fault:
+        raise SystemExit(str(fault)) from None
+    if config.dry_run:
+        print(settings.name())
+        return np.nan
+    with ThreadPoolExecutor(1) as beside:
+        mlflow = beside.submit(tracking.preload)
+        trained = train([settings])
+        print(terminal.run_alone(settings, trained.error[:, 0], trained.params))
+        run = Results(config).runs([settings], trained)[0]
+        mlflow.result()
+        try:
+            store = tracking.open_store(config.tracking.uri)
+            run_id = store.record_run(config.tracking.experiment, run)
+        except tracking.StoreError as fault:
+            raise SystemExit(str(fault)) from None
+    print(f"{run.tags['outcome']}; recorded as run {run_id} in {tracking.masked(config.tracking.uri)}")
+    return trained_error(run)

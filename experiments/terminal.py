@@ -1,0 +1,113 @@
+"""What a sweep says on the terminal: what will be run, how far it is, what came out. Text in, text out, and a bar."""
+
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+import numpy as np
+from tqdm import tqdm
+
+from experiments.outcomes import OUTCOMES
+from experiments.settings import Settings, tidy
+
+SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
+
+
+def axes(jobs: Sequence[Settings]) -> dict[str, list]:
+    """The params that differ between jobs, each with its values in order of appearance."""
+    values = defaultdict(dict)
+    for job in jobs:
+        for key, value in job.params().items():
+            values[key][value] = None
+        values["gradient"][job.mode] = values["gradient"].pop(job.params()["gradient"], None)
+    return {key: list(seen) for key, seen in values.items() if len(seen) > 1}
+
+
+def plan(experiment: str, jobs: Sequence[Settings], where: str) -> str:
+    """The head of a sweep: how many runs of what, in how many stacks, recorded where; then its axes."""
+    n_epochs = sorted({job.n_epochs for job in jobs})
+    stacks = len({job.shape for job in jobs})
+    lines = [
+        f"{experiment}: {count(len(jobs), 'run')} of {' or '.join(map(str, n_epochs))} epochs, "
+        f"{count(stacks, 'stack')}, recorded in {where}"
+    ]
+    varying = axes(jobs)
+    width = max(map(len, varying), default=0)
+    lines += [f"  {key:<{width}}  {_values(values)}" for key, values in varying.items()]
+    return "\n".join(lines)
+
+
+def _values(values: list) -> str:
+    if len(values) > 8:
+        return f"{tidy(values[0])}, {tidy(values[1])} … {tidy(values[-1])} ({len(values)} values)"
+    return ", ".join(map(tidy, values))
+
+
+def count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+class Progress:
+    """Runs done: a bar with rate and time left on a terminal, elsewhere a line now and then."""
+
+    def __init__(self, total: int, stream=None):
+        self.total, self.done = total, 0
+        self.stream = stream or sys.stderr
+        self.began = self.said = time.monotonic()
+        self.bar = None
+        if self.stream.isatty():
+            self.bar = tqdm(total=total, unit=" runs", file=self.stream, leave=False, dynamic_ncols=True)
+
+    def add(self, n_runs: int) -> None:
+        self.done += n_runs
+        if self.bar is not None:
+            self.bar.update(n_runs)
+        elif time.monotonic() - self.said >= SECONDS_BETWEEN_LINES and self.done < self.total:
+            self.said = time.monotonic()
+            rate = self.done / (self.said - self.began)
+            left = (self.total - self.done) / rate
+            print(f"  {self.done:,} of {self.total:,} runs, {rate:.0f} a second, {left:.0f} s left", file=self.stream)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def summary(results: Iterable[tuple[Settings, str, float]]) -> str:
+    """A row per learning rate × hidden size × mode: outcomes, and the median final error of what converged.
+
+    results: (settings, outcome, final error) of every run. Medians are over converged runs only: to pool them with
+    stuck ones would describe neither.
+    """
+    cells: Mapping[tuple, list] = defaultdict(list)
+    for settings, outcome, final_error in results:
+        cells[settings.learning_rate, settings.hidden_size, settings.mode].append((outcome, final_error))
+    tallies = {cell: Counter(outcome for outcome, _ in runs) for cell, runs in cells.items()}
+    shown = [name for name in (*OUTCOMES, "failed") if any(tally[name] for tally in tallies.values())]
+    mode_width = max(len("mode"), *(len(mode) for _, _, mode in cells))
+    head = f"{'learning rate':>13} {'hidden size':>11}  {'mode':<{mode_width}}"
+    head += "".join(f" {name:>9}" for name in shown) + "  median error of converged"
+    lines, before = [head], None
+    for (learning_rate, hidden_size, mode), runs in sorted(cells.items()):
+        cell = (learning_rate, hidden_size)
+        named = f"{tidy(learning_rate):>13} {hidden_size:>11}" if cell != before else " " * 25
+        tally = tallies[*cell, mode]
+        row = f"{named}  {mode:<{mode_width}}" + "".join(f" {tally[name] or '·':>9}" for name in shown)
+        finals = [final_error for outcome, final_error in runs if outcome == "converged"]
+        lines.append(row + f"  {f'{median(finals):.1e}' if finals else '—':>25}")
+        before = cell
+    return "\n".join(lines)
+
+
+def run_alone(settings: Settings, error: np.ndarray, params: np.ndarray) -> str:
+    """One run: its error (n_epochs + 1,) every tenth of the epochs, and its answer to each row beside the target."""
+    n_epochs = settings.n_epochs
+    lines = [settings.name(), f"{'epoch':>8}  mean error"]
+    lines += [f"{epoch:>8}  {error[epoch]:.6g}" for epoch in np.linspace(0, n_epochs, 11).round().astype(int)]
+    lines += ["", "row" + " " * 22 + "target      answer"]
+    for x, target in zip(settings.rows.inputs, settings.rows.targets, strict=True):
+        answer = settings.network.predict(params, x.astype(params.dtype))[0]
+        lines.append(f"{' '.join(map(tidy, x.tolist())):<22} {target:>8g}  {answer:>10.6f}")
+    return "\n".join(lines)

@@ -1,0 +1,68 @@
+"""Every file in conf/ composes, states its own command line, and describes runs that `settings.read` accepts."""
+
+from math import prod
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from experiments import settings
+
+CONF = Path(__file__).parent.parent / "conf"
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+settings.register()
+
+
+def composed(*overrides: str):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", list(overrides), return_hydra_config=True)
+
+
+def jobs(experiment: str) -> list[list[str]]:
+    """The override lists that a sweeper makes of an experiment's axes."""
+    params = composed(f"experiment={experiment}").hydra.sweeper.params
+    overrides = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
+    return BasicSweeper.split_arguments(overrides, None)[0]
+
+
+def read(*overrides: str) -> settings.Settings:
+    config = composed(*overrides)
+    return settings.read({key: value for key, value in config.items() if key != "hydra"})
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiment_opens_with_its_own_command_line_and_records_under_its_own_name(experiment):
+    lines = (CONF / "experiment" / f"{experiment}.yaml").read_text().splitlines()
+    assert lines[1].startswith(f"# make sweep EXPERIMENT={experiment} ")
+    config = composed(f"experiment={experiment}")
+    assert config.tracking.experiment == experiment
+    assert config.hydra.mode.name == "MULTIRUN"
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_the_first_and_last_job_of_an_experiment_are_runs(experiment):
+    for overrides in (jobs(experiment)[0], jobs(experiment)[-1]):
+        assert read(f"experiment={experiment}", *overrides).n_epochs > 0
+
+
+@pytest.mark.parametrize(("experiment", "axes"), [
+    ("convergence", (4, 4, 2, 25)), ("quick", (2, 2, 2, 5)), ("full", (4, 4, 2, 100)),
+])  # fmt: skip
+def test_the_grids_are_those_of_science_md(experiment, axes):
+    assert len(jobs(experiment)) == prod(axes)
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("gradient/*.yaml")), ids=lambda path: path.stem)
+def test_every_gradient_mode_is_named_like_its_file(path):
+    assert read(f"gradient={path.stem}").params()["gradient"] == path.stem
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("problem/*.yaml")), ids=lambda path: path.stem)
+def test_every_problem_is_named_like_its_file(path, tmp_path):
+    overrides = [f"problem={path.stem}"]
+    if path.stem == "csv":
+        (tmp_path / "rows.csv").write_text("x,target\n1,1\n0,0\n")
+        overrides.append(f"problem.path={tmp_path / 'rows.csv'}")
+    assert read(*overrides).params()["problem"] == path.stem

@@ -1,0 +1,136 @@
+"""Settings say exactly what is run, refuse what makes no sense, and hash to what their names promise."""
+
+import math
+import re
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.settings import read, tidy
+
+PLAIN = {
+    "learning_rate": 0.1, "hidden_size": 4, "seed": 0, "n_epochs": 60, "activation": "relu", "bias": False,
+    "dtype": "float64", "start": "fresh",
+    "problem": {"_target_": "tinynet.Problem.streetlights"},
+    "gradient": {"_target_": "tinynet.gradients.Numeric", "h": 1e-4, "decay": 1.0},
+}  # fmt: skip
+
+
+def setting(**changes):
+    return read(PLAIN | changes)
+
+
+def faults(**changes) -> list[str]:
+    with pytest.raises(ValueError) as refused:
+        setting(**changes)
+    return str(refused.value).splitlines()
+
+
+@pytest.mark.parametrize(("key", "value"), [
+    ("learning_rate", 0), ("learning_rate", -1.0), ("learning_rate", math.nan), ("learning_rate", math.inf),
+    ("learning_rate", "0.1"), ("learning_rate", True), ("learning_rate", None), ("learning_rate", [0.1]),
+    ("hidden_size", 0), ("hidden_size", 2.0), ("hidden_size", "4"), ("hidden_size", 10**9),
+    ("seed", -1), ("seed", 1.5), ("seed", 2**32), ("seed", True), ("n_epochs", 0), ("n_epochs", 10**7),
+    ("activation", "sigmoid"), ("activation", None), ("bias", "yes"), ("bias", 1), ("dtype", "float16"),
+    ("start", "warm"),
+])  # fmt: skip
+def test_a_wrong_value_is_named_with_its_field_and_what_is_right(key, value):
+    (fault,) = faults(**{key: value})
+    assert fault.startswith(f"{key}: {value!r}; give ")
+
+
+def test_all_faults_are_told_at_once():
+    told = faults(learning_rate=-1, hidden_size=0, gradient={"_target_": "tinynet.gradients.Numeric", "h": 0})
+    assert len(told) == 3
+    assert [re.split("[=:]", line)[0] for line in told] == ["learning_rate", "hidden_size", "gradient.h"]
+
+
+def test_a_misspelt_key_is_answered_with_the_one_that_was_meant():
+    (fault,) = faults(learning_rat=0.1)
+    assert fault == "learning_rat: no such setting; did you mean learning_rate?"
+    (fault,) = faults(gradient={"_target_": "tinynet.gradients.Numeric", "dekay": 0.9})
+    assert fault == "gradient.dekay: numeric has no such setting; it has h, decay; did you mean decay?"
+
+
+def test_a_setting_of_another_mode_is_refused():
+    (fault,) = faults(gradient={"_target_": "tinynet.gradients.Analytic", "h": 1e-4})
+    assert fault == "gradient.h: analytic has no such setting; it has none"
+
+
+@pytest.mark.parametrize("target", ["nowhere.Mode", "tinynet.gradients.Nothing", "tinynet.gradients.", "", 3])
+def test_a_target_that_is_not_there_is_named(target):
+    (fault,) = faults(gradient={"_target_": target})
+    assert fault.startswith(f"gradient._target_: {target!r}; give a class or function that can be imported")
+
+
+def test_a_net_too_large_for_its_problem_and_a_problem_without_signal_are_refused(tmp_path):
+    (fault,) = faults(problem={"_target_": "tinynet.Problem.parity", "n_bits": 10}, hidden_size=10**6)
+    assert "11,000,000 weights" in fault
+    (tmp_path / "rows.csv").write_text("x,target\n1,0\n0,0\n")
+    csv = {"_target_": "tinynet.Problem.from_csv", "path": str(tmp_path / "rows.csv"), "target": "target"}
+    (fault,) = faults(problem=csv)
+    assert fault.startswith("problem: every target is 0")
+
+
+def test_only_the_mode_tells_the_runs_of_a_pair_apart():
+    numeric = setting()
+    analytic = setting(gradient={"_target_": "tinynet.gradients.Analytic"})
+    assert numeric.pair == analytic.pair == setting(start="nudged").pair
+    assert numeric.fingerprint != analytic.fingerprint != setting(start="nudged").fingerprint
+    for change in ({"learning_rate": 0.2}, {"seed": 1}, {"hidden_size": 5}, {"n_epochs": 61}, {"bias": True},
+                   {"activation": "tanh"}, {"problem": {"_target_": "tinynet.Problem.xor"}}):  # fmt: skip
+        assert setting(**change).pair != numeric.pair
+        assert setting(**change).fingerprint != numeric.fingerprint
+
+
+def test_the_rows_of_a_file_are_part_of_the_fingerprint_and_its_name_is_not(tmp_path):
+    prints = {}
+    for name, text in [("a", "x,y\n1,1\n0,0\n"), ("b", "x,y\n1,1\n0,0\n"), ("c", "x,y\n1,1\n0,0.5\n")]:
+        (tmp_path / name).write_text(text)
+        words = {"_target_": "tinynet.Problem.from_csv", "path": str(tmp_path / name), "target": "y"}
+        prints[name] = setting(problem=words).fingerprint
+    assert prints["a"] == prints["b"] != prints["c"]
+
+
+def test_the_same_number_written_otherwise_is_the_same_run():
+    assert setting(learning_rate=1).fingerprint == setting(learning_rate=1.0).fingerprint
+
+
+def test_learning_rate_and_seed_alone_vary_within_a_stack():
+    assert setting(learning_rate=0.3, seed=9).shape == setting().shape
+    for change in ({"hidden_size": 5}, {"n_epochs": 61}, {"dtype": "float32"}, {"start": "nudged"}):
+        assert setting(**change).shape != setting().shape
+
+
+def test_settings_reach_a_worker_unchanged():
+    settings = setting()
+    again = pickle.loads(pickle.dumps(settings))
+    assert again == settings
+    assert again.fingerprint == settings.fingerprint
+
+
+def test_names_are_readable():
+    assert setting(seed=7).name() == "numeric h=1e-4 lr=0.1 H=4 seed=7"
+    annealed = {"_target_": "tinynet.gradients.Numeric", "h": 0.1, "decay": 0.99}
+    assert setting(gradient=annealed).mode == "numeric h=0.1 decay=0.99"
+    assert setting(dtype="float32", start="nudged").mode == "numeric h=1e-4 nudged float32"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_survives_its_tidy_form(value):
+    assert float(tidy(value)) == pytest.approx(value, rel=1e-5)
+
+
+@given(st.dictionaries(
+    st.sampled_from([*PLAIN, "extra"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    | st.lists(st.integers(), max_size=2) | st.dictionaries(st.just("_target_"), st.text(max_size=5)),
+))  # fmt: skip
+def test_any_settings_are_read_or_refused_line_by_line(changes):
+    try:
+        read(PLAIN | changes)
+    except ValueError as refused:
+        assert str(refused).strip()
+        assert all("=" in line or ":" in line for line in str(refused).splitlines())

@@ -1,0 +1,153 @@
+"""The road, end to end, as a person drives it: commands in an empty folder, and what MLflow holds afterwards."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinynet
+from experiments.tracking import load_sweep
+
+ROOT = Path(__file__).parent.parent
+STORE = "sqlite:///mlflow.db"
+
+
+def run(folder: Path, *words: str, code: int = 0, **environment: str) -> str:
+    """`python -m experiments.run` in a folder; gives what it printed, and insists on its exit code."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.run", *words],
+        cwd=folder, text=True, capture_output=True, check=False, timeout=120,
+        env=clean | {"PYTHONPATH": str(ROOT)} | environment,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def store(folder: Path) -> str:
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """The quick experiment in a folder of its own: (folder, what it printed, the recorded sweep)."""
+    folder = tmp_path_factory.mktemp("quick")
+    printed = run(folder, "experiment=quick")
+    return folder, printed, load_sweep(store(folder))
+
+
+def test_a_sweep_is_recorded_whole(quick):
+    _, _, sweep = quick
+    assert len(sweep.runs) == 40
+    assert set(sweep.runs["status"]) == {"FINISHED"}
+    assert sweep.curves["error"].shape == (121, 40)
+    assert np.isfinite(sweep.curves["error"]).all()
+    assert sweep.parent.status == "FINISHED"
+
+
+def test_a_sweep_says_what_it_runs_what_came_out_and_what_to_do_next(quick):
+    _, printed, sweep = quick
+    assert "quick: 40 runs of 120 epochs, 4 stacks, recorded in sqlite:///mlflow.db" in printed
+    assert "seed           0, 1, 2, 3, 4" in printed
+    assert "Traceback" not in printed
+    assert sweep.parent.name in printed
+    assert "next: make report" in printed
+    assert printed.count("numeric h=1e-4") >= 4
+
+
+def test_what_is_recorded_of_a_run_are_the_bits_of_that_run_trained_alone(quick):
+    _, _, sweep = quick
+    problem = tinynet.Problem.streetlights()
+    modes = {"analytic": tinynet.gradients.Analytic(), "numeric": tinynet.gradients.Numeric()}
+    for i in range(0, 40, 7):
+        row = sweep.runs.iloc[i]
+        network = tinynet.Network(3, int(row["params.hidden_size"]))
+        params = network.initial([int(row["params.seed"])])
+        mode, learning_rate = modes[row["params.gradient"]], float(row["params.learning_rate"])
+        alone = tinynet.train(network, problem, params, mode, learning_rate, 120)
+        np.testing.assert_array_equal(sweep.curves["error"][:, i], alone.error[:, 0])
+
+
+def test_pairs_share_their_start_and_differ_in_mode(quick):
+    _, _, sweep = quick
+    for _, pair in sweep.runs.groupby("tags.pair"):
+        assert sorted(pair["tags.mode"]) == ["analytic", "numeric h=1e-4"]
+        assert pair["tags.start"].nunique() == 1
+
+
+def test_workers_in_other_processes_record_the_same_rows(quick, tmp_path):
+    _, _, sweep = quick
+    printed = run(tmp_path, "experiment=quick", "hydra.launcher.n_jobs=2", "hydra.launcher.max_stack=3")
+    again = load_sweep(store(tmp_path))
+    assert "finished" in printed
+    assert list(again.runs["name"]) == list(sweep.runs["name"])
+    np.testing.assert_array_equal(again.curves["error"], sweep.curves["error"])
+
+
+def test_the_same_command_again_trains_nothing(quick):
+    folder, _, sweep = quick
+    printed = run(folder, "experiment=quick")
+    assert "all 40 runs are there" in printed
+    again = load_sweep(store(folder))
+    assert again.parent.run_id == sweep.parent.run_id
+    assert list(again.runs["run_id"]) == list(sweep.runs["run_id"])
+
+
+def test_all_bad_jobs_are_told_together_and_nothing_is_recorded(tmp_path):
+    printed = run(tmp_path, "experiment=quick", "learning_rate=0.1,-1,0", "hidden_size=4,2.5", code=1)
+    assert "learning_rate: -1; give a finite number above 0" in printed
+    assert "learning_rate: 0; give a finite number above 0" in printed
+    assert "hidden_size: 2.5; give a whole number" in printed
+    assert "Traceback" not in printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_run_prints_its_error_and_its_answers_and_is_recorded(tmp_path):
+    printed = run(tmp_path, "gradient=numeric", "seed=3")
+    lines = printed.splitlines()
+    assert lines[0] == "numeric h=1e-4 lr=0.1 H=4 seed=3"
+    assert [line.split()[0] for line in lines[2:13]] == [str(epoch) for epoch in range(0, 61, 6)]
+    assert len([line for line in lines if line.startswith(("0 ", "1 "))]) == 4
+    (child,) = [path for path in tmp_path.iterdir() if path.name == "mlflow.db"]
+    assert child.stat().st_size > 0
+
+
+def test_one_bad_run_is_one_line(tmp_path):
+    printed = run(tmp_path, "learning_rate=nan", "seed=-1", code=1)
+    assert printed.splitlines() == [
+        "learning_rate: nan; give a finite number above 0",
+        "seed: -1; give a whole number from 0 to 4294967295",
+    ]
+    assert not list(tmp_path.iterdir())
+
+
+def test_hydras_own_launcher_runs_our_jobs_one_by_one(tmp_path):
+    printed = run(tmp_path, "-m", "hydra/launcher=basic", "seed=0,1", "n_epochs=10")
+    assert printed.count("recorded as run") == 2
+
+
+def test_a_dry_run_names_the_runs_and_touches_nothing(tmp_path):
+    printed = run(tmp_path, "experiment=quick", "dry_run=true")
+    assert printed.count("seed=") == 40
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [("--cfg", "job"), ("--help",), ("--info", "defaults")], ids=" ".join)
+def test_hydras_own_switches_work(tmp_path, words):
+    assert "learning_rate" in run(tmp_path, *words) or words[0] == "--info"
+
+
+def test_a_mode_of_the_users_own_needs_no_change_of_ours(tmp_path):
+    (tmp_path / "my_package.py").write_text(
+        "from dataclasses import dataclass\n"
+        "import tinynet\n\n\n"
+        "@dataclass(frozen=True)\n"
+        "class MyMode:\n"
+        "    strength: float\n\n"
+        "    def evaluations(self, network):\n"
+        "        return 1\n"
+    )
+    pytest.skip("the protocol is TINY's")
