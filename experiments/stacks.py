@@ -173,7 +173,8 @@ class Sweep:
         self.results = {jobs[i].fingerprint: (jobs[i], *done[i]) for i in done}
         self.n_runs = len(jobs)
         if done:
-            print(f"  {len(done):,} of {terminal.count(len(jobs), 'run')} are there", flush=True)
+            there = f"{len(done):,} of" if len(done) < len(jobs) else "all"
+            print(f"  {there} {terminal.count(len(jobs), 'run')} are there", flush=True)
         self.progress = terminal.Progress(len(jobs) - len(done))
         self.seconds["store"] = time.perf_counter() - self.began - self.seconds["compose"]
         return {i: final_error for i, (_, final_error) in done.items()}
@@ -230,7 +231,7 @@ def trained_error(run: tracking.Run) -> float:
     return run.metrics.get("final_error", np.inf)
 
 
-NAMED = {"learning_rate", "hidden_size", "gradient", "gradient.h", "gradient.decay", "dtype", "start", "seed"}
+NAMED = {"learning_rate", "hidden_size", "mode", "seed"}  # what every run is named by
 
 
 def run_alone(config: DictConfig) -> float:

@@ -16,12 +16,14 @@ SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 
 
 def axes(jobs: Sequence[Settings]) -> dict[str, list]:
-    """The params that differ between jobs, each with its values in order of appearance."""
+    """The params that differ between jobs, each with its values in order of appearance; those of a mode as one."""
     values = defaultdict(dict)
     for job in jobs:
         for key, value in job.params().items():
-            values[key][value] = None
-        values["gradient"][job.mode] = values["gradient"].pop(job.params()["gradient"], None)
+            if key == "gradient":
+                values["mode"][job.mode] = None
+            elif not key.startswith("gradient.") and key not in ("dtype", "start"):
+                values[key][value] = None
     return {key: list(seen) for key, seen in values.items() if len(seen) > 1}
 
 
@@ -35,11 +37,12 @@ def plan(experiment: str, jobs: Sequence[Settings], where: str) -> str:
     ]
     varying = axes(jobs)
     width = max(map(len, varying), default=0)
-    lines += [f"  {key:<{width}}  {_values(values)}" for key, values in varying.items()]
+    lines += [f"  {key:<{width}}  {listed(values)}" for key, values in varying.items()]
     return "\n".join(lines)
 
 
-def _values(values: list) -> str:
+def listed(values: list) -> str:
+    """Up to 8 values in full; of more, the first two and the last."""
     if len(values) > 8:
         return f"{tidy(values[0])}, {tidy(values[1])} … {tidy(values[-1])} ({len(values)} values)"
     return ", ".join(map(tidy, values))

@@ -1,0 +1,333 @@
+"""The statistics of pairs: two modes from equal starts, a (the mode in question) and b (the reference).
+
+Arrays in, numbers out; deterministic. A difference is a minus b, and log10(error_a / error_b) > 0 says that
+b went deeper. The seed is the replicate. Where a seed occurs in several pairs (several cells taken together)
+its pairs are not independent, and intervals widen by the design effect: pass `seed`.
+"""
+
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+CONFIDENCE = 0.95
+FLOOR = np.finfo(np.float64).eps ** 2  # 4.9e-32: differences between errors below this are rounding
+TAUS = np.array([float(f"1e-{k}") for k in range(1, 33)])
+FEWEST_SEEDS = 6  # fewer values bound no median at 95 %
+
+
+class Margins(NamedTuple):
+    """Differences too small to matter."""
+
+    share: float = 0.01  # of runs that converge, or that end otherwise
+    decades: float = 0.1  # of depth
+    epochs: float = 1.0  # to a practical error; 1 is the resolution of a curve
+
+
+MARGINS = Margins()
+
+
+class Estimate(NamedTuple):
+    """A number with its interval, the pairs it rests on, and the coverage the interval is built for."""
+
+    value: float  # NaN where the data do not determine it
+    low: float
+    high: float
+    n: int
+    coverage: float = CONFIDENCE
+
+    def verdict(self, margin):
+        return verdict((self.low, self.high), margin)
+
+
+def verdict(interval, margin):
+    """What an interval (low, high) of a difference says, given the margin that would matter.
+
+    "equivalent": within ±margin; "different": wholly outside ±margin, so that it excludes 0 and the margin;
+    "unresolved": anything else, so also an interval that is unbounded or not a number.
+    """
+    low, high = interval
+    if -margin <= low <= high <= margin:
+        return "equivalent"
+    return "different" if low > margin or high < -margin else "unresolved"
+
+
+def clopper_pearson(count, n, confidence=CONFIDENCE):
+    """The exact interval (low, high) of a share, count of n; numbers or arrays. (0, 1) for n = 0.
+
+    Beta quantiles: low = B(α/2; k, n − k + 1), high = B(1 − α/2; k + 1, n − k). Clopper & Pearson 1934,
+    Biometrika 26:404. For count 0 the upper limit, 1 − (α/2)^(1/n), is what zero flips in n pairs leave open.
+    """
+    from scipy.special import betaincinv
+
+    k, n = np.asarray(count, dtype=float), np.asarray(n, dtype=float)
+    tail = (1 - confidence) / 2
+    with np.errstate(invalid="ignore"):
+        low = np.where(k > 0, betaincinv(np.maximum(k, 1e-9), n - k + 1, tail), 0.0)
+        high = np.where(k < n, betaincinv(k + 1, np.maximum(n - k, 1e-9), 1 - tail), 1.0)
+    return (float(low), float(high)) if low.ndim == 0 else (low, high)
+
+
+def share(hits, seed=None, confidence=CONFIDENCE) -> Estimate:
+    """The share of pairs that hit, bool (n_pairs,), with its Clopper-Pearson interval.
+
+    Repeated seeds: count and n over the design effect (Korn & Graubard 1998, Survey Methodology 24:193).
+    """
+    hits = np.asarray(hits, dtype=bool)
+    n, count, design = hits.size, int(hits.sum()), design_effect(hits, seed)
+    low, high = clopper_pearson(count / design, n / design, confidence)
+    return Estimate(count / n if n else np.nan, low, high, n, confidence)
+
+
+def other(labels_a, labels_b, seed=None, confidence=CONFIDENCE) -> Estimate:
+    """The share of pairs whose two labels (outcomes, laws) are not the same; Clopper-Pearson interval."""
+    return share(np.asarray(labels_a) != np.asarray(labels_b), seed, confidence)
+
+
+def mcnemar(a_only, b_only):
+    """Exact two-sided p that both modes are equally likely to be the one that converges alone.
+
+    Given a_only + b_only = m, a_only is binomial (m, 1/2): p = min(1, 2·P(X ≤ min(a_only, b_only))). McNemar
+    1947, Psychometrika 12:153. It cannot show "no difference": print share_difference beside it.
+    """
+    from scipy.special import bdtr
+
+    return min(1.0, 2 * float(bdtr(min(a_only, b_only), int(a_only + b_only), 0.5)))
+
+
+def share_difference(hit_a, hit_b, seed=None, confidence=CONFIDENCE) -> Estimate:
+    """Share of a minus share of b over pairs, with the interval of Bonett & Price for paired shares.
+
+    Adjusted Wald: p − q ± z·√((p + q − (p − q)²)/(n + 2)), cut to [−1, 1], where p = (a_only + 1)/(n + 2) and
+    q = (b_only + 1)/(n + 2). Bonett & Price 2012, J. Educ. Behav. Stat. 37:479.
+    Repeated seeds: counts and n over the design effect (Rao & Scott 1992, Biometrics 48:577).
+    """
+    difference = np.asarray(hit_a, dtype=int) - np.asarray(hit_b, dtype=int)
+    n, design = difference.size, design_effect(difference, seed)
+    total = n / design + 2
+    p, q = ((difference == 1).sum() / design + 1) / total, ((difference == -1).sum() / design + 1) / total
+    half = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt((p + q - (p - q) ** 2) / total)
+    low, high = max(-1.0, float(p - q - half)), min(1.0, float(p - q + half))
+    return Estimate(float(difference.mean()) if n else np.nan, low, high, n, confidence)
+
+
+def design_effect(values, seed):
+    """How much the variance of a mean over pairs grows because pairs share seeds; 1 when none do, or less.
+
+    The variance of the seeds' sums over that of as many independent pairs (Rao & Scott 1992). Fewer than
+    FEWEST_SEEDS seeds cannot tell: then each seed counts as one pair. values (n_pairs,).
+    """
+    values = np.asarray(values, dtype=float)
+    if seed is None or values.size == 0:
+        return 1.0
+    seeds, member = np.unique(np.asarray(seed), return_inverse=True)
+    if seeds.size == values.size:
+        return 1.0
+    if seeds.size < FEWEST_SEEDS:
+        return values.size / seeds.size
+    centred = values - values.mean()
+    alone, together = (centred**2).sum(), (np.bincount(member, centred) ** 2).sum()
+    return max(1.0, seeds.size / (seeds.size - 1) * together / alone) if alone > 0 else 1.0
+
+
+def holm(p):
+    """p values (n_cells,) adjusted for being n_cells at once, in the same order.
+
+    The smallest times n_cells, the next times n_cells − 1, …; none falls below a smaller one. Holm 1979,
+    Scand. J. Stat. 6:65.
+    """
+    p = np.asarray(p, dtype=float)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)))
+    return adjusted
+
+
+def median(values, upper=None, seed=None, confidence=CONFIDENCE) -> Estimate:
+    """The median with a distribution-free interval between two order statistics, x_(k) and x_(n + 1 − k).
+
+    Its coverage is 1 − 2·P(X < k) for X binomial (n, 1/2), more where values are tied; k is the largest that
+    leaves `confidence`. Fewer than 6 values (at 95 %) leave none: (−inf, inf). David & Nagaraja 2003, Order
+    Statistics, 7.1. Of values known only to lie between `values` and `upper`, the former give the lower limit
+    and the latter the upper; the median is NaN where the two disagree.
+    Repeated seeds: ranks as of n over the design effect of "above or below" (Woodruff 1952, JASA 47:635).
+    """
+    from scipy.special import bdtr
+
+    lower = np.sort(np.asarray(values, dtype=float))
+    upper = lower if upper is None else np.sort(np.asarray(upper, dtype=float))
+    n = lower.size
+    if n == 0:
+        return Estimate(np.nan, -np.inf, np.inf, 0, 1.0)
+    centre, centre_above = float(np.median(lower)), float(np.median(upper))
+    side = np.greater(values, centre).astype(int) - np.less(values, centre)
+    n_alone = int(n / design_effect(side, seed) + 1e-9)
+    below = bdtr(np.arange(n_alone // 2 + 1.0), n_alone, 0.5)
+    k_alone = int(np.searchsorted(below, (1 - confidence) / 2, side="right"))
+    if k_alone == 0:
+        low, high, coverage = -np.inf, np.inf, 1.0
+    else:
+        k = max(1, k_alone * n // n_alone)
+        low, high, coverage = float(lower[k - 1]), float(upper[n - k]), float(1 - 2 * below[k_alone - 1])
+    return Estimate(centre if centre == centre_above else np.nan, low, high, n, coverage)
+
+
+def lift(error):
+    """Errors lifted to FLOOR = eps²: below it they differ by rounding, and 0 has no logarithm."""
+    return np.maximum(np.asarray(error, dtype=float), FLOOR)
+
+
+def precision_profile(error, taus=TAUS):
+    """The share of all runs whose final error is ≤ tau, for every tau: (n_taus,). NaN is not."""
+    ordered = np.sort(np.asarray(error, dtype=float))  # NaN last
+    return np.searchsorted(ordered, taus, side="right") / max(1, ordered.size)
+
+
+def reached_by(epochs, n_epochs):
+    """ECDF of epochs to τ: the share of ALL runs that got there by epoch 0 … n_epochs, (n_epochs + 1,).
+
+    epochs (n_runs,) from outcomes.epochs_to; NaN, not within the n_epochs every run had, counts as not yet.
+    """
+    epochs = np.asarray(epochs, dtype=float)
+    got_there = epochs[np.isfinite(epochs)].astype(int)
+    return np.bincount(got_there, minlength=n_epochs + 1).cumsum() / max(1, epochs.size)
+
+
+def epochs_difference(epochs_a, epochs_b, n_epochs, seed=None, confidence=CONFIDENCE) -> Estimate:
+    """Median of epochs_a − epochs_b over the pairs in which at least one got to τ; n is their number.
+
+    NaN = not within n_epochs, and no more is known: if only a got there, at epoch t, the difference is
+    between −inf and t − (n_epochs + 1), and the interval holds wherever it is. Pairs in which neither got
+    there say nothing of speed; n leaves them out.
+    """
+    a, b = np.asarray(epochs_a, dtype=float), np.asarray(epochs_b, dtype=float)
+    known = np.isfinite(a) | np.isfinite(b)
+    a, b, seed = a[known], b[known], None if seed is None else np.asarray(seed)[known]
+    later = n_epochs + 1
+    lower = np.nan_to_num(a, nan=later) - np.nan_to_num(b, nan=np.inf)
+    upper = np.nan_to_num(a, nan=np.inf) - np.nan_to_num(b, nan=later)
+    return median(lower, upper, seed, confidence)
+
+
+class LeftOut(NamedTuple):
+    """Runs that are in no pair: rows of the table, and why."""
+
+    pair: str
+    mode: str
+    reason: str  # "missing" (rows empty) | "failed" | "duplicate" | "no partner" | "other start"
+    rows: tuple[int, ...]
+
+
+class Pairing(NamedTuple):
+    a: np.ndarray  # (n_pairs,) rows of the table
+    b: np.ndarray  # (n_pairs,) rows of their partners
+    left_out: list[LeftOut]
+
+
+def pair_up(runs, a, b) -> Pairing:
+    """Match the runs of mode a with those of mode b, in order of first appearance.
+
+    runs: a table or mapping of columns (n_runs,): "pair" (the pairing key), "mode", "start" (hash of the
+    start weights), "failed" (bool). Not used: failed runs, and pairs with two finished runs of one mode or
+    with unequal or unknown starts. Every row of the two modes is in the pairing or in left_out.
+    """
+    if a == b:
+        raise ValueError(f"a, b: both are {a!r}; a pair needs two modes")
+    columns = (runs[name] for name in ("pair", "mode", "start", "failed"))
+    pair, mode, start, failed = (np.asarray(column).tolist() for column in columns)
+    rows: dict = {}
+    for row in range(len(mode)):
+        if mode[row] in (a, b):
+            rows.setdefault(pair[row], {a: [], b: []})[mode[row]].append(row)
+    matched, left_out = [], []
+    for key, found in rows.items():
+        finished = {m: [row for row in found[m] if not failed[row]] for m in (a, b)}
+        for m in (a, b):
+            if lost := tuple(row for row in found[m] if failed[row]):
+                left_out.append(LeftOut(key, m, "failed", lost))
+            if len(finished[m]) > 1:
+                left_out.append(LeftOut(key, m, "duplicate", tuple(finished[m])))
+            if not found[m]:
+                left_out.append(LeftOut(key, m, "missing", ()))
+        single = {m: finished[m][0] for m in (a, b) if len(finished[m]) == 1}
+        if len(single) < 2:
+            left_out += [LeftOut(key, m, "no partner", (row,)) for m, row in single.items()]
+        elif not (start[single[a]] and start[single[a]] == start[single[b]]):
+            left_out += [LeftOut(key, m, "other start", (row,)) for m, row in single.items()]
+        else:
+            matched.append((single[a], single[b]))
+    a_rows, b_rows = np.array(matched, dtype=int).reshape(-1, 2).T
+    return Pairing(a_rows, b_rows, left_out)
+
+
+class Arm(NamedTuple):
+    """One mode's half of the pairs, columns (n_pairs,)."""
+
+    outcome: np.ndarray  # names
+    error: np.ndarray  # the final error
+    epochs: np.ndarray  # to one practical error; NaN = not within n_epochs
+
+
+def compare(a: Arm, b: Arm, n_epochs, seed, cell=None, margins=MARGINS):
+    """The rows of comparison.csv, flat dicts: one per cell in order of first appearance, the last for "all".
+
+    a, b: the halves, aligned by pair; seed (n_pairs,), the replicate; cell (n_pairs,) names, None for one.
+    Fields: cell, n_pairs, n_seeds, a_converged, b_converged, both_converged, a_only, b_only; p, exact
+    McNemar over pairs; p_holm, adjusted over cells (p itself in "all"); p_seeds, exact McNemar over seeds,
+    each counted for the mode that converges more often, so right for repeated seeds too; a_depth, b_depth,
+    median log10 error where both converge; and as x, x_low, x_high, x_n, x_coverage, x_verdict:
+    other: share of pairs with another outcome;  share: converged, a − b;  depth: decades where both
+    converge, a − b;  apart: share of those more than a decade apart (no verdict);  epochs: a − b.
+    Raises ValueError where columns differ in length.
+    """
+    seed = np.asarray(seed)
+    a, b = (Arm(*map(np.asarray, arm)) for arm in (a, b))
+    cell = np.full(seed.size, "single") if cell is None else np.asarray(cell)
+    if len(sizes := {column.size for column in (*a, *b, cell, seed)}) > 1:
+        raise ValueError(f"pairs: columns of {sorted(sizes)} values; all must be aligned, one value per pair")
+
+    def row(name, of):
+        halves = (Arm(*(column[of] for column in arm)) for arm in (a, b))
+        return {"cell": str(name)} | _row(*halves, n_epochs, seed[of], margins)
+
+    rows = [row(name, cell == name) for name in dict.fromkeys(cell.tolist())]
+    for cell_row, p in zip(rows, holm([r["p"] for r in rows]), strict=True):
+        cell_row["p_holm"] = float(p)
+    return [*rows, row("all", np.ones(seed.size, dtype=bool))]
+
+
+def _row(a, b, n_epochs, seed, margins):
+    hit_a, hit_b = a.outcome == "converged", b.outcome == "converged"
+    both = hit_a & hit_b
+    lean = hit_a.astype(int) - hit_b
+    a_only, b_only = int((lean > 0).sum()), int((lean < 0).sum())
+    by_seed = np.bincount(np.unique(seed, return_inverse=True)[1], lean)
+    depth_a, depth_b = np.log10(lift(a.error[both])), np.log10(lift(b.error[both]))
+    p = mcnemar(a_only, b_only)
+    row = {
+        "n_pairs": int(seed.size),
+        "n_seeds": int(by_seed.size),
+        "a_converged": int(hit_a.sum()),
+        "b_converged": int(hit_b.sum()),
+        "both_converged": int(both.sum()),
+        "a_only": a_only,
+        "b_only": b_only,
+        "p": p,
+        "p_holm": p,
+        "p_seeds": mcnemar(int((by_seed > 0).sum()), int((by_seed < 0).sum())),
+        "a_depth": median(depth_a).value,
+        "b_depth": median(depth_b).value,
+    }
+    estimates = {
+        "other": (other(a.outcome, b.outcome, seed), margins.share),
+        "share": (share_difference(hit_a, hit_b, seed), margins.share),
+        "depth": (median(depth_a - depth_b, seed=seed[both]), margins.decades),
+        "apart": (share(np.abs(depth_a - depth_b) > 1, seed[both]), None),
+        "epochs": (epochs_difference(a.epochs, b.epochs, n_epochs, seed), margins.epochs),
+    }
+    for name, (estimate, margin) in estimates.items():
+        row[name], *parts = estimate
+        row |= {f"{name}_{part}": value for part, value in zip(Estimate._fields[1:], parts, strict=True)}
+        if margin is not None:
+            row[f"{name}_verdict"] = estimate.verdict(margin)
+    return row

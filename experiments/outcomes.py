@@ -1,0 +1,129 @@
+"""How a run went and ended, read off its error curve. Arrays in, arrays out.
+
+`error` is (n_epochs + 1, n_runs): row t holds the mean error over all rows of the problem at the end of
+epoch t, row 0 before training. All runs of one array share the last epoch E = n_epochs. Values that were not
+recorded, because the run had left the finite numbers, are NaN. NumPy only: every sweep imports this.
+
+The thresholds are absolute, made for targets of order 1.
+"""
+
+import numpy as np
+
+OUTCOMES = ("converged", "falling", "silent", "stuck", "diverged")  # the order of tables and pictures
+CONVERGED_BELOW = 1e-3
+SILENT_WITHIN = 1e-3  # of the error of answering 0
+FALLING_BELOW = 0.9  # of the error at half time
+DIVERGED_ABOVE = 10.0  # times the error of answering 0
+LAWS = ("exponential", "power", "mixed", "flat", "undecided", "none")
+
+
+def classify(error, zero_error):
+    """The outcome of every run, an array (n_runs,) of names from OUTCOMES: the first that applies.
+
+    With E the last epoch and zero = zero_error = mean(t²), a number or (n_runs,), the error of answering 0:
+    diverged: any value not finite, or e_E > 10·zero (a run may start above that and come back);
+    converged: e_E < 1e-3;  falling: e_E < 0.9·e_{E/2}, for odd E the epoch before half time, E // 2;
+    silent: |e_E − zero| < 1e-3;  stuck: the rest.
+    """
+    error, zero = _curves(error), np.asarray(zero_error, dtype=float)
+    last, half = error[-1], error[(len(error) - 1) // 2]
+    return np.select(
+        [
+            ~np.isfinite(error).all(axis=0) | ~(last <= DIVERGED_ABOVE * zero),
+            last < CONVERGED_BELOW,
+            last < FALLING_BELOW * half,
+            np.abs(last - zero) < SILENT_WITHIN,
+        ],
+        ["diverged", "converged", "falling", "silent"],
+        default="stuck",
+    )
+
+
+def diverged_epoch(error, zero_error):
+    """The epoch in which each diverged run was lost, (n_runs,) floats; NaN for runs that did not diverge.
+
+    The first epoch that is not finite, or the first of those above 10·zero from then to the end.
+    """
+    error, zero = _curves(error), np.asarray(zero_error, dtype=float)
+    n_epochs = len(error) - 1
+    held = error <= DIVERGED_ABOVE * zero
+    lost = np.where(held.any(axis=0), n_epochs + 1 - held[::-1].argmax(axis=0), 0)
+    first_bad = np.where(np.isfinite(error).all(axis=0), n_epochs + 1, (~np.isfinite(error)).argmax(axis=0))
+    epoch = np.minimum(lost, first_bad).astype(float)
+    return np.where(epoch <= n_epochs, epoch, np.nan)
+
+
+def epochs_to(error, tau):
+    """The first epoch whose error is ≤ tau, (n_runs,) floats; NaN for runs that never get there.
+
+    It may rise again later. NaN means "not within the n_epochs that were run": censored, not missing.
+    """
+    within = _curves(error) <= tau
+    return np.where(within.any(axis=0), within.argmax(axis=0), np.nan)
+
+
+def final_error(error):
+    """The error after the last epoch, (n_runs,); inf where it is not finite, so that it sorts last."""
+    last = _curves(error)[-1]
+    return np.where(np.isfinite(last), last, np.inf)
+
+
+def law(error):
+    """By which law each run converges: (names from LAWS, exponent s), both (n_runs,).
+
+    de/dt = −k·e^(1 + s) is an exponential for s = 0, a power law t^(−1/s) for s > 0 wherever its t = 0 is,
+    and any three equidistant epochs a, m, b obey (e_a^−s + e_b^−s)/2 = e_m^−s. Window: from the first
+    e ≤ 1e-3 to the last e > 1e-28, first quarter dropped (up to one epoch more, so that m exists). The
+    first that applies:
+    none: n_epochs < 300 or not e_E < 1e-3;  undecided: b − a < 16 epochs;  flat: under 0.1 decade of fall;
+    undecided: under 1 decade;  exponential: |s| < 0.05;  power: 1/8 < s < 1;  mixed: the rest.
+    s is NaN for the first four, and ±inf where a half of the window does not fall: nothing solves it.
+    """
+    error = _curves(error)
+    n_epochs, n_runs = len(error) - 1, error.shape[1]
+    if n_epochs < 300:
+        return np.full(n_runs, "none"), np.full(n_runs, np.nan)
+    above = error > 1e-28
+    first = (error <= CONVERGED_BELOW).argmax(axis=0)
+    last = np.where(above.any(axis=0), n_epochs - above[::-1].argmax(axis=0), 0)
+    b = np.maximum(first, last)
+    a = first + (b - first + 3) // 4
+    a += (b - a) % 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_a, log_m, log_b = (np.log(error[t, np.arange(n_runs)], dtype=float) for t in (a, (a + b) // 2, b))
+        decades, s = (log_a - log_b) / np.log(10), _exponent(log_a - log_m, log_m - log_b)
+    names = np.select(
+        [
+            ~(error[-1] < CONVERGED_BELOW),
+            b - a < 16,
+            ~(decades >= 0.1),
+            decades < 1,
+            np.abs(s) < 0.05,
+            (s > 1 / 8) & (s < 1),
+        ],
+        ["none", "undecided", "flat", "undecided", "exponential", "power"],
+        default="mixed",
+    )
+    return names, np.where(np.isin(names, ("exponential", "power", "mixed")), s, np.nan)
+
+
+def _exponent(fall_am, fall_mb):
+    """The s ≠ 0 with exp(−s·fall_am) + exp(s·fall_mb) = 2, by bisection; 0 for equal falls."""
+    # The left side is convex and 2 at s = 0: the other root lies beyond its minimum. Exchanging the falls
+    # turns the sign of s, so it is enough to solve for the longer fall first, in units of 1 / the shorter.
+    shorter, longer = np.minimum(fall_am, fall_mb), np.maximum(fall_am, fall_mb)
+    ratio = longer / shorter
+    left, right = np.log(ratio) / (1 + ratio), np.full(ratio.shape, np.log(2))
+    for _ in range(55):
+        middle = (left + right) / 2
+        beyond = np.expm1(-middle * ratio) + np.expm1(middle) > 0
+        left, right = np.where(beyond, left, middle), np.where(beyond, middle, right)
+    size = np.where(shorter > 0, right / shorter, np.inf)
+    return np.where(fall_am == fall_mb, 0.0, np.where(fall_am > fall_mb, size, -size))
+
+
+def _curves(error):
+    error = np.asarray(error)
+    if error.ndim != 2 or len(error) == 0:
+        raise ValueError(f"error: shape {error.shape}; it must be (n_epochs + 1, n_runs) with n_epochs ≥ 0")
+    return error

@@ -1,0 +1,339 @@
+"""hydra/launcher=stacked and hydra/sweeper=stacked: a sweep whose jobs are trained many at a time.
+
+Hydra's own launcher runs a sweep job by job: each is composed twice, gets a folder and calls the task. A task
+that can train many jobs as one array says so, and the whole sweep becomes a few calls:
+
+    def main(config): ...          # the ordinary Hydra task: one job
+    main.stacked = Sweep           # Sweep(config) is a context manager that gives a StackedTask
+    main = hydra.main(version_base="1.3", config_path="conf", config_name="config")(main)
+
+Every job is composed and checked before any starts; jobs of one shape become stacks; stacks are trained here
+or by workers; what comes back is recorded here. A task without the attribute takes Hydra's own path.
+"""
+
+import contextlib
+import copy
+import difflib
+import itertools
+import math
+import os
+import re
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, env_override, setup_globals
+from hydra.errors import CompactHydraException, HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from hydra_plugins._composition import Composer, hydra_config, one_line
+from hydra_plugins._stacks import stacked, trained
+
+Overrides = Sequence[str]  # one job's, as on the command line
+MOST_LINES = 20  # of a message
+
+
+class StackedTask(Protocol):
+    """What a stackable task can do. Jobs are what check returns: small, and picklable when workers train."""
+
+    def check(self, config: DictConfig) -> Any:
+        """One job's settings, read from its config (as main gets it; good during this call only).
+
+        Raises ValueError whose text holds one fault per line.
+        """
+
+    def shape(self, job: Any) -> Hashable:
+        """Jobs of equal shape are trained in one stack."""
+
+    def start(self, jobs: Sequence[Any]) -> Mapping[int, Any]:
+        """Every job is good, none is trained. Returns the values of jobs already done, by index, or {}."""
+
+    def train(self, stack: Sequence[Any]) -> Any:
+        """Train one stack. Pure: it may run in a worker process, and again on half of the stack."""
+
+    def record(self, stack: Sequence[Any], trained: Any) -> Sequence[Any]:
+        """Keep what train returned; a return value per job. Called in the launching process only."""
+
+    def failed(self, job: Any, error: Exception) -> None:
+        """This job fails even when it is trained alone."""
+
+
+@dataclass
+class StackedLauncherConf:
+    _target_: str = "hydra_plugins.stacked.StackedLauncher"
+
+    # most jobs in one stack, null for no limit; memory grows with it, speed hardly does beyond some thousands
+    max_stack: int | None = 2000
+
+    # stacks trained at the same time; 1 trains in this process, -1 takes every core
+    n_jobs: int = 1
+
+    # joblib's backend, when n_jobs is not 1: loky (processes), threading, dask (a cluster), ...
+    backend: str = "loky"
+
+    # passed on to joblib.parallel_config as they are, such as inner_max_num_threads, temp_folder,
+    # or for dask scheduler_host: tcp://<address>:8786
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class StackedSweeperConf:
+    _target_: str = "hydra_plugins.stacked.StackedSweeper"
+
+    # most jobs of one launch, null for no limit
+    max_batch_size: int | None = None
+
+    # the axes: overrides as on the command line, where they can be given again to replace these
+    params: dict[str, str] | None = None
+
+
+for _group, _conf in (("hydra/launcher", StackedLauncherConf), ("hydra/sweeper", StackedSweeperConf)):
+    ConfigStore.instance().store(group=_group, name="stacked", node=_conf, provider="stacked_launcher")
+
+
+class FailedJobs(CompactHydraException):
+    """Jobs that failed while the others went on: errors by index of the job in the sweep."""
+
+    def __init__(self, errors: Mapping[int, Exception], job_overrides: Sequence[Overrides]) -> None:
+        head = f"{len(errors)} of {len(job_overrides)} jobs failed; the others are recorded:"
+        faults = [(index, f"{type(error).__name__}: {one_line(error)}") for index, error in errors.items()]
+        super().__init__("\n  ".join([head, *_folded(faults, job_overrides)]))
+        self.errors = errors
+        self.__cause__ = next(iter(errors.values()))
+
+
+class StackedLauncher(BasicLauncher):
+    """Trains the jobs of a stackable task in stacks; launches any other task as Hydra's own launcher does."""
+
+    def __init__(self, max_stack: int | None, n_jobs: int, backend: str, options: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.max_stack, self.n_jobs, self.backend, self.options = max_stack, n_jobs, backend, dict(options)
+
+    @property
+    def stackable(self) -> bool:
+        return hasattr(self.task_function, "stacked")
+
+    def launch(self, job_overrides: Sequence[Overrides], initial_job_idx: int) -> Sequence[JobReturn]:
+        """One JobReturn per job, in order. Raises one CompactHydraException for all bad jobs."""
+        if not self.stackable:
+            return super().launch(job_overrides, initial_job_idx)
+        setup_globals()
+        hydra = self.config.hydra
+        configure_log(hydra.hydra_logging, hydra.verbose)
+        self._check_own_settings()
+        environment = OmegaConf.to_container(hydra.job.env_set, resolve=True)
+        with (
+            self._workers() as n_workers,
+            env_override(environment),
+            hydra_config(self.config),
+            self.task_function.stacked(self.config) as task,
+        ):
+            composer = Composer(self.hydra_context.config_loader, self.config)
+            jobs = self._checked(task, composer, job_overrides, initial_job_idx)
+            returns = _Returns(self, composer, job_overrides, initial_job_idx)
+            self._run(task, jobs, returns, n_workers)
+        return returns.in_order()
+
+    def _check_own_settings(self) -> None:
+        faults = []
+        if self.max_stack is not None and self.max_stack < 1:
+            faults.append(
+                f"hydra.launcher.max_stack must be 1 or more, or null for no limit, got {self.max_stack}"
+            )
+        if self.n_jobs == 0 or self.n_jobs < -1:
+            faults.append(f"hydra.launcher.n_jobs must be 1 or more, or -1 for every core, got {self.n_jobs}")
+        if self.config.hydra.job.chdir:
+            faults.append("hydra.job.chdir=true needs a folder per job, which stacked jobs don't have;"
+                          " use hydra/launcher=basic")  # fmt: skip
+        if faults:
+            raise CompactHydraException("\n".join(faults))
+
+    @contextlib.contextmanager
+    def _workers(self) -> Iterator[int]:
+        """joblib set up for this launch; gives the number of workers, 1 meaning this process."""
+        if self.n_jobs == 1:
+            yield 1
+            return
+        import joblib
+
+        try:
+            workers = joblib.parallel_config(backend=self.backend, n_jobs=self.n_jobs, **self.options)
+        except (ValueError, TypeError, ImportError) as error:
+            raise CompactHydraException(
+                f"hydra.launcher.backend={self.backend} with options={self.options}: {one_line(error)}"
+            ) from error
+        with workers:
+            yield joblib.effective_n_jobs(self.n_jobs)
+
+    def _checked(
+        self, task: StackedTask, composer: Composer, job_overrides: Sequence[Overrides], first: int
+    ) -> list[Any]:
+        jobs, faults = [], []
+        with hydra_config(self.config) as tell_of:
+            for index, overrides in enumerate(job_overrides):
+                try:
+                    config, whole = composer.compose(overrides, first + index)
+                    tell_of(whole)
+                    jobs.append(task.check(config))
+                except (HydraException, OmegaConfBaseException) as error:
+                    faults.append((index, _fault(error, composer, overrides)))
+                except ValueError as error:
+                    faults += [(index, line.strip()) for line in str(error).splitlines() if line.strip()]
+        if faults:
+            n_bad = len({index for index, _ in faults})
+            head = f"{n_bad} of {len(job_overrides)} jobs can't be run, so none was started:"
+            raise CompactHydraException("\n  ".join([head, *_folded(faults, job_overrides)]))
+        return jobs
+
+    def _run(self, task: StackedTask, jobs: Sequence[Any], returns: "_Returns", n_workers: int) -> None:
+        done = task.start(jobs)
+        for index, value in done.items():
+            returns.end(index, value)
+        todo = [index for index in range(len(jobs)) if index not in done]
+        max_stack = self.max_stack or len(jobs)
+        if (
+            n_workers > 1
+        ):  # two stacks a worker at least, so that one slow stack doesn't leave the others idle
+            max_stack = min(max_stack, math.ceil(len(todo) / (2 * n_workers)) or 1)
+        stacks = stacked([(index, task.shape(jobs[index])) for index in todo], max_stack)
+        for index in todo:
+            returns.begin(index)
+        with contextlib.closing(trained(task.train, jobs, stacks, n_workers)) as results:
+            for stack, result, error in results:
+                of_stack = [jobs[index] for index in stack.jobs]
+                if error is not None:
+                    task.failed(of_stack[0], error)
+                    returns.end(stack.jobs[0], error, JobStatus.FAILED)
+                else:
+                    for index, value in zip(stack.jobs, task.record(of_stack, result), strict=True):
+                        returns.end(index, value)
+
+
+class _Returns:
+    """What a launch returns for each job; callbacks hear of jobs as they begin and end."""
+
+    def __init__(self, launcher: StackedLauncher, composer: Composer, job_overrides, first: int) -> None:
+        self.launcher, self.composer, self.job_overrides, self.first = (
+            launcher,
+            composer,
+            job_overrides,
+            first,
+        )
+        self.callbacks = launcher.hydra_context.callbacks
+        self.begun: set[int] = set()
+        self.returns: dict[int, JobReturn] = {}
+
+    def begin(self, index: int) -> None:
+        if self.callbacks.callbacks:
+            self.begun.add(index)
+            whole = self.composer.to_keep(self.job_overrides[index], self.first + index)
+            with hydra_config(whole):
+                self.callbacks.on_job_start(config=whole, task_function=self.launcher.task_function)
+
+    def end(self, index: int, value: Any, status: JobStatus = JobStatus.COMPLETED) -> None:
+        job = JobReturn(
+            overrides=list(self.job_overrides[index]),
+            working_dir=os.getcwd(),
+            task_name=JobRuntime.instance().get("name"),
+            status=status,
+            _return_value=value,
+        )
+        self.returns[index] = job
+        if index in self.begun:
+            whole = self.composer.to_keep(self.job_overrides[index], self.first + index)
+            job.hydra_cfg, job.cfg = OmegaConf.masked_copy(whole, "hydra"), copy.deepcopy(whole)
+            del job.cfg.__dict__["_content"]["hydra"]
+            with hydra_config(whole):
+                self.callbacks.on_job_end(config=whole, job_return=job)
+            job.hydra_cfg = job.cfg = None  # half a megabyte
+
+    def in_order(self) -> list[JobReturn]:
+        returns = [self.returns[index] for index in range(len(self.job_overrides))]
+        failed = [index for index, job in enumerate(returns) if job.status is JobStatus.FAILED]
+        if failed:  # whichever of them a sweeper raises, it tells of all
+            errors = {index: returns[index]._return_value for index in failed}
+            together = FailedJobs(errors, self.job_overrides)
+            for index in failed:
+                returns[index].return_value = together
+        return returns
+
+
+class StackedSweeper(BasicSweeper):
+    """Hydra's basic sweeper, but that it leaves a stackable task's jobs to the launcher to compose, once."""
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        """Launch every combination of the axes. A stackable task gets no folder and no multirun.yaml."""
+        if not (isinstance(self.launcher, StackedLauncher) and self.launcher.stackable):
+            return super().sweep(arguments)
+        if self.max_batch_size is not None and self.max_batch_size < 1:
+            raise CompactHydraException(
+                f"hydra.sweeper.max_batch_size must be 1 or more, got {self.max_batch_size}"
+            )
+        jobs = [list(job) for job in itertools.product(*self._axes(arguments))]
+        returns: list[Sequence[JobReturn]] = []
+        errors: dict[int, Exception] = {}
+        for batch in self.split_overrides_to_chunks(jobs, self.max_batch_size):
+            first = sum(map(len, returns))
+            returns.append(self.launcher.launch(batch, initial_job_idx=first))
+            failed = next((job._return_value for job in returns[-1] if job.status is JobStatus.FAILED), None)
+            if failed:
+                errors |= {first + index: error for index, error in failed.errors.items()}
+        if errors:
+            raise FailedJobs(errors, jobs)
+        return returns
+
+    def _axes(self, arguments: list[str]) -> list[list[str]]:
+        """The values of each axis; one on the command line takes the place of hydra.sweeper.params' own."""
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = {_name(override): override for override in parser.parse_overrides(self._parse_config())}
+        own = set(overrides)
+        for override in parser.parse_overrides(arguments):
+            name = _name(override)
+            overrides[name if name in own else override.get_key_element()] = override
+            own.discard(name)
+        axes = [[job[0] for job in self.split_arguments([one], None)[0]] for one in overrides.values()]
+        for override, axis in zip(overrides.values(), axes, strict=True):
+            twice = [value for value, later in itertools.pairwise(sorted(axis)) if value == later]
+            if twice or not axis:
+                fault = f"{twice[0]} is there twice, and would be run twice" if twice else "it has no values"
+                raise CompactHydraException(f"can't sweep over {override.input_line}: {fault}")
+        return axes
+
+
+def _name(override: Override) -> str:
+    return override.get_key_element().lstrip("+~")
+
+
+def _fault(error: Exception, composer: Composer, overrides: Overrides) -> str:
+    """What Hydra or OmegaConf says of a job, in one line, with the name that is nearest to an unknown one."""
+    text = re.sub(r" (Config s|S)earch path:.*| full_key: .*", "", one_line(error))
+    unknown = re.match(r"Could not override '([^']+)'", text)
+    known = composer.names(overrides) if unknown else []
+    if isinstance(error, MissingConfigException) and error.options:
+        unknown, known = re.search(r"/([^/']+)'", text), list(error.options)
+    near = difflib.get_close_matches(unknown[1], known, n=1) if unknown else []
+    if not near:
+        return text
+    return re.sub(r" To append to your config use \S+", "", text).rstrip(".") + f". Did you mean '{near[0]}'?"
+
+
+def _folded(faults: Sequence[tuple[int, str]], job_overrides: Sequence[Overrides]) -> list[str]:
+    """A line per fault: the overrides that its jobs share and not all jobs have, their count, the fault."""
+    common = set(job_overrides[0]).intersection(*job_overrides)
+    jobs_of: dict[str, list[int]] = {}
+    for index, fault in faults:
+        jobs_of.setdefault(fault, []).append(index)
+    lines = []
+    for fault, indices in list(jobs_of.items())[:MOST_LINES]:
+        shared = set(job_overrides[indices[0]]).intersection(*(job_overrides[index] for index in indices))
+        told = [line for line in job_overrides[indices[0]] if line in shared - common]
+        count = [f"({len(indices)} jobs)"] if len(indices) > 1 else []
+        lines.append(": ".join([" ".join(told + count), fault] if told + count else [fault]))
+    more = len(jobs_of) - len(lines)
+    return [*lines, f"... and {more} faults more"] if more else lines

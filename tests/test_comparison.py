@@ -1,0 +1,473 @@
+"""The statistics of pairs against exact probabilities, enumeration, simulation and planted truths."""
+
+from itertools import product
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from experiments.comparison import (
+    FLOOR,
+    MARGINS,
+    TAUS,
+    Arm,
+    clopper_pearson,
+    compare,
+    design_effect,
+    epochs_difference,
+    holm,
+    lift,
+    mcnemar,
+    median,
+    other,
+    pair_up,
+    precision_profile,
+    reached_by,
+    share,
+    share_difference,
+    verdict,
+)
+
+nan, inf = np.nan, np.inf
+E = 600
+
+
+def flips(n, a_only, b_only):
+    """Hits of a and b in n pairs of which a_only and b_only are flips."""
+    rank = np.arange(n)
+    return (rank < a_only) | (rank >= a_only + b_only), rank >= a_only
+
+
+def covers(interval, truth):
+    return (interval[0] <= truth) & (truth <= interval[1])
+
+
+# Shares
+
+
+@pytest.mark.parametrize("n", [1, 5, 30])
+def test_clopper_pearson_is_scipys(n):
+    for k in range(n + 1):
+        exact = stats.binomtest(k, n).proportion_ci(method="exact")
+        assert clopper_pearson(k, n) == pytest.approx((exact.low, exact.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [3, 25, 100, 400])
+def test_clopper_pearson_covers_every_share_at_least_as_often_as_it_says(n):
+    k, truth = np.arange(n + 1), np.linspace(0, 1, 501)[:, None]  # summed over all k: exact, not simulated
+    coverage = (stats.binom.pmf(k, n, truth) * covers(clopper_pearson(k, n), truth)).sum(axis=1)
+    assert coverage.min() > 0.95 - 1e-12
+
+
+def test_zero_flips_leave_an_upper_bound():
+    estimate = other(["converged"] * 100, ["converged"] * 100)
+    assert estimate[:2] == (0, 0)
+    assert estimate.high == pytest.approx(1 - 0.025 ** (1 / 100))
+    assert clopper_pearson(0, 0) == (0, 1)
+
+
+@pytest.mark.parametrize(("a_only", "b_only"), [(0, 0), (0, 6), (1, 7), (3, 3), (9, 2)])
+def test_mcnemar_is_the_share_of_all_assignments_of_the_flips_that_are_as_uneven(a_only, b_only):
+    m, uneven = a_only + b_only, abs(a_only - b_only)
+    as_uneven = sum(abs(m - 2 * sum(heads)) >= uneven for heads in product((0, 1), repeat=m))
+    assert mcnemar(a_only, b_only) == pytest.approx(as_uneven / 2**m)
+    assert mcnemar(a_only, b_only) == mcnemar(b_only, a_only)
+
+
+def test_mcnemar_rejects_no_more_often_than_it_says():
+    for m in range(1, 60):
+        p = np.array([mcnemar(k, m - k) for k in range(m + 1)])
+        chance = np.array([comb(m, k) / 2**m for k in range(m + 1)])
+        assert all(chance[p <= level].sum() <= level for level in (0.01, 0.05, 0.2))
+
+
+def test_bonett_price_by_hand():
+    # 21 pairs with 1 and 7 flips: p = 2/23, q = 8/23
+    estimate = share_difference(*flips(21, 1, 7))
+    assert estimate.value == pytest.approx(-6 / 21)
+    half = 1.959964 * ((10 / 23 - (6 / 23) ** 2) / 23) ** 0.5
+    assert estimate[1:3] == pytest.approx((-6 / 23 - half, -6 / 23 + half))
+
+
+@pytest.mark.parametrize(("n", "least"), [(25, 0.945), (100, 0.935), (400, 0.945)])
+def test_bonett_price_covers_about_as_often_as_it_says(n, least):
+    rng = np.random.default_rng(n)
+    for p, q in ((0, 0), (0.01, 0.01), (0.1, 0), (0.05, 0.2), (0.3, 0.3)):
+        counts, times = np.unique(rng.multinomial(n, (p, q, 1 - p - q), 20_000), axis=0, return_counts=True)
+        held = [covers(share_difference(*flips(n, a, b))[1:3], p - q) for a, b, _ in counts]
+        assert np.average(held, weights=times) > least
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60), st.integers(1, 20))
+def test_exchanging_the_modes_turns_the_sign_of_the_difference(hits, n_seeds):
+    (a, b), seed = np.array(hits).T, np.arange(len(hits)) % n_seeds
+    forth, back = share_difference(a, b, seed), share_difference(b, a, seed)
+    assert back[:3] == pytest.approx((-forth.value, -forth.high, -forth.low))
+    assert -1 <= forth.low <= forth.high <= 1
+
+
+def test_holm_by_hand_and_in_any_order():
+    p = np.array([0.01, 0.04, 0.03, 0.005])
+    np.testing.assert_allclose(holm(p), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm(p[::-1]), holm(p)[::-1])
+    assert holm([]).size == 0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_lies_between_p_and_bonferroni_and_keeps_the_order(p):
+    adjusted = holm(p)
+    assert (adjusted >= p).all()
+    assert (adjusted <= np.minimum(1, np.array(p) * len(p) * (1 + 1e-12))).all()
+    assert (np.diff(adjusted[np.argsort(p)]) >= 0).all()
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize(
+    ("interval", "says"),
+    [
+        ((-0.1, 0.1), "equivalent"),
+        ((0.0, 0.0), "equivalent"),
+        ((0.01, 0.09), "equivalent"),  # a difference, and too small to matter
+        ((0.2, 0.3), "different"),
+        ((-inf, -0.2), "different"),
+        ((0.05, 0.3), "unresolved"),  # excludes 0, not the margin
+        ((0.1, 0.3), "unresolved"),
+        ((-0.2, 0.05), "unresolved"),
+        ((-inf, inf), "unresolved"),
+        ((nan, nan), "unresolved"),
+    ],
+)
+def test_an_interval_and_a_margin_give_the_verdict(interval, says):
+    assert verdict(interval, 0.1) == says
+
+
+# Medians
+
+
+@pytest.mark.parametrize("n", [6, 7, 10, 25, 400])
+def test_the_median_interval_is_scipys_and_states_its_coverage(n):
+    x = np.sort(np.random.default_rng(n).normal(size=n))
+    estimate = median(x)
+    assert estimate[1:3] == pytest.approx(stats.quantile_test(x, p=0.5).confidence_interval(0.95))
+    k = int(np.searchsorted(x, estimate.low)) + 1
+    assert estimate.coverage == pytest.approx(1 - 2 * stats.binom.cdf(k - 1, n, 0.5))
+    assert estimate.coverage >= 0.95 > 1 - 2 * stats.binom.cdf(k, n, 0.5)
+
+
+def test_too_few_pairs_have_no_interval():
+    for n in range(6):
+        estimate = median(np.zeros(n))
+        assert estimate[1:] == (-inf, inf, n, 1.0)
+        assert estimate.verdict(0.1) == "unresolved"
+
+
+@pytest.mark.parametrize("n", [9, 50])
+def test_the_median_interval_covers_as_often_as_it_says(n):
+    rng = np.random.default_rng(n)
+    found = [median(x) for x in rng.standard_cauchy((4000, n))]
+    held = np.mean([covers(e[1:3], 0) for e in found])
+    assert held == pytest.approx(found[0].coverage, abs=0.012)  # four standard errors
+    rounded = [median(x) for x in np.round(rng.normal(size=(2000, n)))]  # ties cover more, never less
+    assert np.mean([covers(e[1:3], 0) for e in rounded]) > 0.95
+
+
+def test_errors_below_rounding_are_equal():
+    assert (lift([0, 1e-40, FLOOR]) == FLOOR).all()
+    assert pytest.approx(4.93e-32, rel=1e-3) == FLOOR
+    assert lift([1e-31, 0.5]).tolist() == [1e-31, 0.5]
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=40), st.randoms())
+def test_the_median_keeps_its_laws(values, random):
+    estimate, mirrored = median(values), median(np.negative(values))
+    assert mirrored[:3] == (-estimate.value, -estimate.high, -estimate.low)
+    shuffled = random.sample(values, len(values))
+    assert median(shuffled) == estimate
+    assert estimate.low <= estimate.value <= estimate.high
+    assert median(np.array(values) * 8)[:3] == tuple(8 * part for part in estimate[:3])
+
+
+# Repeated seeds
+
+
+@pytest.mark.parametrize(("shared", "n_seeds"), [(0.0, 25), (0.3, 25), (0.3, 100), (1.0, 100)])
+def test_intervals_cover_when_cells_of_a_seed_flip_together(shared, n_seeds):
+    rng, n_cells, kinds = np.random.default_rng(7), 8, [-1, 0, 1]
+    seed, chance, held, plain = np.repeat(np.arange(n_seeds), n_cells), [0.1, 0.7, 0.2], [], []
+    for _ in range(600):
+        own = rng.choice(kinds, (n_seeds, n_cells), p=chance)
+        lean = np.where(
+            rng.random((n_seeds, 1)) < shared, rng.choice(kinds, (n_seeds, 1), p=chance), own
+        ).ravel()
+        x = lean + rng.uniform(-0.45, 0.35, n_seeds * n_cells)  # three bands that do not touch
+        held.append(
+            [
+                covers(share_difference(lean == 1, lean == -1, seed)[1:3], 0.1),
+                covers(share(lean != 0, seed)[1:3], 0.3),
+                covers(median(x, seed=seed)[1:3], -0.45 + 0.8 * (0.5 - 0.1) / 0.7),
+            ]
+        )
+        plain.append(covers(share_difference(lean == 1, lean == -1)[1:3], 0.1))
+    assert np.min(np.mean(held, axis=0)) > 0.91
+    if shared == 1:
+        assert np.mean(plain) < 0.7  # what counting the cells of a seed as replicates would do
+
+
+def test_the_design_effect_is_the_size_of_a_group_that_moves_as_one():
+    seed = np.repeat(np.arange(50), 4)
+    assert design_effect(np.repeat(np.arange(50) % 2, 4), seed) == pytest.approx(4 * 50 / 49)
+    assert design_effect(np.tile([0, 1, 0, 1], 50), seed) == 1  # seeds as alike as can be: no gain is claimed
+    assert design_effect(np.arange(200), np.arange(200)) == 1
+    assert design_effect(np.zeros(12), np.repeat([1, 2, 3], 4)) == 4  # 3 seeds are 3 replicates
+
+
+# Precision and speed
+
+
+def test_the_profile_counts_all_runs():
+    assert TAUS[[0, 2, 31]].tolist() == [1e-1, 1e-3, 1e-32]
+    profile = precision_profile([0.1, 1e-3, 0.0, nan, inf])
+    assert profile[0] == 3 / 5
+    assert profile[2] == 2 / 5
+    assert profile[31] == 1 / 5
+    assert (precision_profile([]) == 0).all()
+
+
+@given(st.lists(st.floats(0, 1) | st.just(nan), min_size=1, max_size=30))
+def test_shares_within_tau_rise_with_tau_and_with_epochs(values):
+    assert (np.diff(precision_profile(values)) <= 0).all()
+    epochs = np.round(np.array(values) * 20)
+    reached = reached_by(epochs, 20)
+    assert reached.shape == (21,)
+    assert (np.diff(reached) >= 0).all()
+    assert reached[-1] == np.isfinite(values).mean()
+
+
+def test_reached_by_counts_runs_that_never_arrive():
+    assert reached_by([0, 2, 2, nan], 3).tolist() == [0.25, 0.25, 0.75, 0.75]
+
+
+def test_the_median_difference_of_epochs_is_exact_where_censoring_cannot_touch_it():
+    a, b = np.array([10.0] * 9 + [nan] * 4), np.array([30.0] * 8 + [nan] * 5)
+    estimate = epochs_difference(a, b, 100)
+    assert estimate.value == -20
+    assert estimate.n == 9  # four pairs in which neither arrives say nothing
+    # the ninth pair: a at 10, b some time after 100
+    assert (estimate.low, estimate.high) == (-20, -20)
+    assert epochs_difference(a[4:], b[4:], 100).n == 5
+
+
+def test_a_median_in_the_unseen_is_not_given():
+    a, b = np.array([10.0] * 10), np.array([30.0] * 4 + [nan] * 6)
+    estimate = epochs_difference(a, b, 100)
+    assert np.isnan(estimate.value)
+    assert (estimate.low, estimate.high) == (-inf, -20)
+    assert estimate.verdict(1) == "different"  # wherever the six are, b is slower
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=40), st.integers(0, 40)
+)
+def test_censoring_only_widens_the_interval(pairs, n_epochs):
+    a, b = np.array(pairs, dtype=float).T
+    seen = [np.where(x <= n_epochs, x, nan) for x in (a, b)]
+    known = (a <= n_epochs) | (b <= n_epochs)
+    full, censored = epochs_difference(a[known], b[known], 40), epochs_difference(*seen, n_epochs)
+    assert censored.low <= full.low <= full.high <= censored.high
+    assert censored.n == full.n
+    assert np.isnan(censored.value) or censored.value == full.value
+    mirrored = epochs_difference(*seen[::-1], n_epochs)
+    assert mirrored[1:3] == (-censored.high, -censored.low)
+
+
+# Pairs
+
+
+RUN = st.tuples(
+    st.sampled_from("pqr"), st.sampled_from("abc"), st.sampled_from(["s", "t", ""]), st.booleans()
+)
+
+
+def table(rows):
+    columns = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return dict(zip(("pair", "mode", "start", "failed"), map(list, columns), strict=True))
+
+
+@given(st.lists(RUN, max_size=12))
+def test_no_run_of_the_two_modes_is_dropped_silently(rows):
+    pairing = pair_up(table(rows), "a", "b")
+    used = [*pairing.a, *pairing.b, *(row for item in pairing.left_out for row in item.rows)]
+    assert sorted(used) == [row for row, run in enumerate(rows) if run[1] in "ab"]
+    for i, j in zip(pairing.a, pairing.b, strict=True):
+        assert (rows[i][1], rows[j][1]) == ("a", "b")
+        assert rows[i][0] == rows[j][0]
+        assert rows[i][2] == rows[j][2] != ""
+        assert not rows[i][3]
+        assert not rows[j][3]
+    swapped = pair_up(table(rows), "b", "a")
+    assert (swapped.a.tolist(), swapped.b.tolist()) == (pairing.b.tolist(), pairing.a.tolist())
+
+
+def test_every_reason_to_leave_a_run_out_is_named():
+    runs = table(
+        [
+            ("good", "b", "s", False),
+            ("good", "a", "s", False),
+            ("alone", "a", "s", False),
+            ("moved", "a", "s", False),
+            ("moved", "b", "t", False),
+            ("twice", "a", "s", False),
+            ("twice", "b", "s", False),
+            ("twice", "b", "s", False),
+            ("broken", "a", "s", False),
+            ("broken", "b", "s", True),
+            ("mended", "a", "s", False),
+            ("mended", "b", "s", True),
+            ("mended", "b", "s", False),
+        ]
+    )
+    pairing = pair_up(runs, "a", "b")
+    assert (pairing.a.tolist(), pairing.b.tolist()) == ([1, 10], [0, 12])
+    assert [tuple(item) for item in pairing.left_out] == [
+        ("alone", "b", "missing", ()),
+        ("alone", "a", "no partner", (2,)),
+        ("moved", "a", "other start", (3,)),
+        ("moved", "b", "other start", (4,)),
+        ("twice", "b", "duplicate", (6, 7)),
+        ("twice", "a", "no partner", (5,)),
+        ("broken", "b", "failed", (9,)),
+        ("broken", "a", "no partner", (8,)),
+        ("mended", "b", "failed", (11,)),
+    ]
+
+
+def test_a_mode_is_not_paired_with_itself():
+    with pytest.raises(ValueError, match="two modes"):
+        pair_up(table([]), "a", "a")
+
+
+# All of it
+
+
+def arm(rng, n, decades_deep=-20.0, fail=0.3):
+    deep = 10 ** (decades_deep + rng.normal(size=n))
+    lost = rng.random(n) < fail
+    return Arm(
+        np.where(lost, "stuck", "converged"),
+        np.where(lost, 0.3, deep),
+        np.where(lost, nan, rng.integers(20, 90, n)),
+    )
+
+
+def verdicts(row):
+    return {name: row[f"{name}_verdict"] for name in ("other", "share", "depth", "epochs")}
+
+
+def sweep(n_seeds, n_cells):
+    cell, seed = (part.ravel() for part in np.mgrid[:n_cells, :n_seeds])
+    return seed, cell.astype(str)
+
+
+def test_a_against_a_is_equivalent_in_everything():
+    seed, cell = sweep(25, 16)  # the size of the experiment `convergence`
+    mode = arm(np.random.default_rng(1), seed.size)
+    *cells, everything = compare(mode, mode, E, seed, cell)
+    assert set(verdicts(everything).values()) == {"equivalent"}
+    assert everything["p"] == everything["p_holm"] == everything["p_seeds"] == 1
+    assert len(cells) == 16
+    assert {verdicts(row)["share"] for row in cells} == {"unresolved"}  # 25 pairs cannot show 1 point
+
+
+@pytest.mark.parametrize("n_cells", [1, 4, 200])
+def test_three_seeds_resolve_nothing_however_many_cells_they_fill(n_cells):
+    seed, cell = sweep(3, n_cells)
+    rng = np.random.default_rng(2)
+    same = arm(rng, seed.size)
+    for other_mode in (same, arm(rng, seed.size, decades_deep=-8)):
+        for row in compare(other_mode, same, E, seed, cell):
+            assert verdicts(row)["share"] == verdicts(row)["depth"] == verdicts(row)["epochs"] == "unresolved"
+
+
+def test_planted_differences_are_found_and_signed():
+    rng, (seed, cell) = np.random.default_rng(3), sweep(100, 4)
+    reference = arm(rng, seed.size, fail=0.1)
+    worse = Arm(
+        np.where(rng.random(seed.size) < 0.3, "silent", reference.outcome),
+        reference.error * 1e3,
+        reference.epochs + 5,
+    )
+    *cells, everything = compare(worse, reference, E, seed, cell)
+    for row in (*cells, everything):
+        assert set(verdicts(row).values()) == {"different"}
+        assert row["share_high"] < -MARGINS.share
+        assert row["depth"] == pytest.approx(3)
+        assert row["a_depth"] - row["b_depth"] == pytest.approx(3)
+        assert row["epochs"] == 5
+        assert row["apart"] == 1
+        assert row["p_holm"] < 1e-4
+    assert everything["a_only"] == 0
+    assert everything["b_only"] == everything["b_converged"] - everything["a_converged"]
+    assert everything["n_pairs"] == sum(row["n_pairs"] for row in cells) == 400
+
+
+def test_a_median_of_zero_does_not_hide_pairs_that_are_decades_apart():
+    rng, n = np.random.default_rng(4), 400
+    reference = arm(rng, n, fail=0)
+    split = reference._replace(error=reference.error * np.where(np.arange(n) < 150, 1e4, 1))
+    row = compare(split, reference, E, np.arange(n))[-1]
+    assert verdicts(row)["depth"] == "equivalent"
+    assert row["apart"] == 150 / n
+
+
+def test_depth_is_equal_below_rounding():
+    n = 50
+    won = Arm(np.full(n, "converged"), np.zeros(n), np.full(n, 40.0))
+    row = compare(won, won._replace(error=np.full(n, 3e-32)), E, np.arange(n))[-1]
+    assert (row["depth"], row["depth_low"], row["depth_high"]) == (0, 0, 0)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 4))
+def test_a_comparison_does_not_depend_on_order_and_turns_with_its_modes(random, n_seeds, n_cells):
+    rng, (seed, cell) = np.random.default_rng(random), sweep(n_seeds, n_cells)
+    a, b = arm(rng, seed.size), arm(rng, seed.size)
+    forth, back = compare(a, b, E, seed, cell), compare(b, a, E, seed, cell)
+    order = rng.permutation(seed.size)
+    moved = compare(*(Arm(*(x[order] for x in half)) for half in (a, b)), E, seed[order], cell[order])
+    moved = {row["cell"]: row for row in moved}
+    for one, two in zip(forth, back, strict=True):
+        assert moved[one["cell"]] == pytest.approx(one, nan_ok=True)
+        assert verdicts(one) == verdicts(two)
+        for name in ("p", "p_holm", "p_seeds", "apart", "both_converged", "other_high"):
+            assert one[name] == pytest.approx(two[name], nan_ok=True)
+        for name in ("share", "depth", "epochs"):
+            parts = [two[name], two[f"{name}_low"], two[f"{name}_high"]]
+            mirrored = [-one[name], -one[f"{name}_high"], -one[f"{name}_low"]]
+            assert parts == pytest.approx(mirrored, nan_ok=True)
+
+
+@pytest.mark.parametrize("outcome", ["diverged", "stuck"])
+def test_a_sweep_in_which_nothing_converges_has_a_comparison(outcome):
+    n = 30
+    lost = Arm(np.full(n, outcome), np.full(n, inf), np.full(n, nan))
+    row = compare(lost, lost, E, np.arange(n))[-1]
+    assert (row["both_converged"], row["depth_n"], row["epochs_n"], row["p"]) == (0, 0, 0, 1)
+    assert verdicts(row)["depth"] == verdicts(row)["epochs"] == "unresolved"
+    assert np.isnan(row["depth"])
+
+
+def test_no_pairs_at_all_have_a_row():
+    none = Arm(*(np.array([], dtype=kind) for kind in (str, float, float)))
+    (row,) = compare(none, none, E, np.array([]))
+    assert (row["cell"], row["n_pairs"], row["p"]) == ("all", 0, 1)
+    assert set(verdicts(row).values()) == {"unresolved"}
+
+
+def test_halves_that_are_not_aligned_are_refused():
+    mode = arm(np.random.default_rng(0), 5)
+    with pytest.raises(ValueError, match="aligned"):
+        compare(mode, mode, E, np.arange(4))

@@ -1,0 +1,296 @@
+"""Ways to a gradient, a small class each. A mode of your own is a class with these two methods:
+
+    @dataclass(frozen=True)
+    class Rounded:
+        '''Backpropagation, rounded to a grid.'''
+
+        grid: float = 0.01
+
+        def evaluations(self, network):
+            return 1  # error evaluations per step
+
+        def estimate(self, row, params, epoch, draws):
+            return np.round(row.gradient(params) / self.grid) * self.grid
+
+estimate returns the gradient of the row's error, (n_params, n_runs), for params of that shape, which it must not
+change. `row.error(params)` gives the errors (n_columns,) of any number of columns, real or complex, and
+`row.gradient(params)` backpropagation. `epoch` counts completed epochs. `draws.normals(n)` and `draws.signs(n)`
+give random numbers (n, n_runs) from a generator of each run's own. Columns must not see each other.
+Settings are fields, checked in __post_init__. A mode with `local = True` says that its estimate is exactly 0 for
+the weights of an input that is 0, so these need neither be computed nor updated.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from tinynet.network import Row, checked_seeds
+
+COLUMNS = 4096  # columns whose arrays fit the cache together
+
+
+@dataclass(frozen=True)
+class Analytic:
+    """Backpropagation, relu'(0) = 0. The reference."""
+
+    local: ClassVar[bool] = True
+
+    def evaluations(self, network) -> int:
+        return 1
+
+    def estimate(self, row, params, epoch, draws):
+        return row.gradient(params, out=_gradient_buffer(row, params))
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """Central difference: de/dp_i ≈ (e(p + h·1_i) - e(p - h·1_i)) / 2h, with h·decay^epoch for h.
+
+    Truncation grows as h², rounding as eps/h; for relu exact away from kinks, where e is quadratic in each weight.
+    """
+
+    h: float = 1e-4
+    decay: float = 1.0
+    local: ClassVar[bool] = True
+
+    def __post_init__(self):
+        _check_positive("h", self.h)
+        if not _is_number(self.decay) or not 0 < self.decay <= 1:
+            raise ValueError(f"decay: {self.decay!r}; give a number above 0, at most 1")
+
+    def evaluations(self, network) -> int:
+        return 2 * network.n_params
+
+    def estimate(self, row, params, epoch, draws):
+        h = max(self.h * self.decay**epoch, float(np.finfo(params.dtype).tiny))
+        gradient = _gradient_buffer(row, params)
+        for weights, (plus, minus) in _moved_errors(row, params, (h, -h)):
+            np.subtract(plus, minus, out=gradient[weights])
+            gradient[weights] /= 2 * h
+        return gradient
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Forward difference: de/dp_i ≈ (e(p + h·1_i) - e(p)) / h. Truncation grows as h, so its fixed point moves."""
+
+    h: float = 1e-4
+    local: ClassVar[bool] = True
+
+    def __post_init__(self):
+        _check_positive("h", self.h)
+
+    def evaluations(self, network) -> int:
+        return network.n_params + 1
+
+    def estimate(self, row, params, epoch, draws):
+        gradient, error = _gradient_buffer(row, params), row.error(params)
+        for weights, (plus,) in _moved_errors(row, params, (self.h,)):
+            np.subtract(plus, error, out=gradient[weights])
+            gradient[weights] /= self.h
+        return gradient
+
+
+@dataclass(frozen=True)
+class ComplexStep:
+    """de/dp_i ≈ Im e(p + ih·1_i) / h: nothing cancels, so h may be tiny and the result exact to rounding.
+
+    relu is decided by the real part. Squire and Trapp, SIAM Review 40 (1998).
+    """
+
+    h: float = 1e-20
+    local: ClassVar[bool] = True
+
+    def __post_init__(self):
+        _check_positive("h", self.h)
+
+    def evaluations(self, network) -> int:
+        return network.n_params
+
+    def estimate(self, row, params, epoch, draws):
+        gradient = _gradient_buffer(row, params)
+        for weights, (moved,) in _moved_errors(row, params, (1j * self.h,)):
+            np.divide(moved.imag, self.h, out=gradient[weights])
+        return gradient
+
+
+@dataclass(frozen=True)
+class Hybrid:
+    """Numeric, but backpropagation for a run whose step has some |z| ≤ h: a kink of relu that h can reach.
+
+    Both are computed, so a step costs 2·n_params + 1 evaluations. Units without a kink make it numeric.
+    """
+
+    h: float = 1e-4
+    local: ClassVar[bool] = True
+
+    def __post_init__(self):
+        _check_positive("h", self.h)
+
+    def evaluations(self, network) -> int:
+        return 2 * network.n_params + 1
+
+    def estimate(self, row, params, epoch, draws):
+        kink = near_kink(row, params, self.h)
+        gradient = Numeric(self.h).estimate(row, params, epoch, draws)
+        if kink.any():
+            np.copyto(gradient, row.gradient(params), where=kink)
+        return gradient
+
+
+@dataclass(frozen=True)
+class SPSA:
+    """Mean of n_samples estimates (e(p + hΔ) - e(p - hΔ)) / 2h · Δ, each along random signs Δ.
+
+    Unbiased to h²; the variance of weight i is the sum of the other weights' squared derivatives / n_samples.
+    Spall, IEEE Transactions on Automatic Control 37 (1992).
+    """
+
+    h: float = 1e-4
+    n_samples: int = 1
+
+    def __post_init__(self):
+        _check_positive("h", self.h)
+        _check_count("n_samples", self.n_samples)
+
+    def evaluations(self, network) -> int:
+        return 2 * self.n_samples
+
+    def estimate(self, row, params, epoch, draws):
+        total = 0
+        for _ in range(self.n_samples):
+            signs = draws.signs(len(params)).astype(params.dtype)
+            moved = signs * self.h
+            slope = (row.error(params + moved) - row.error(params - moved)) / (2 * self.h)
+            total = total + signs * slope
+        return total / self.n_samples
+
+
+@dataclass(frozen=True)
+class ForwardGradient:
+    """Mean of n_samples directional derivatives times their direction u ~ N(0, 1): (∇e·u) u.
+
+    Unbiased; the variance of weight i is (g_i² + |g|²) / n_samples. The directional derivative is exact to
+    rounding, Im e(p + ihu) / h, one complex evaluation. Baydin et al., arXiv 2202.08587 (2022).
+    """
+
+    n_samples: int = 1
+
+    def __post_init__(self):
+        _check_count("n_samples", self.n_samples)
+
+    def evaluations(self, network) -> int:
+        return self.n_samples
+
+    def estimate(self, row, params, epoch, draws):
+        total, h = 0, 1e-20
+        for _ in range(self.n_samples):
+            u = draws.normals(len(params)).astype(params.dtype)
+            slope = row.error(params + 1j * (h * u)).imag / h
+            total = total + u * slope
+        return total / self.n_samples
+
+
+class Draws:
+    """Random numbers (n, n_runs) for the steps of training: a run's column comes from its own seed alone."""
+
+    def __init__(self, seeds):
+        self._seeds = None if seeds is None else checked_seeds(seeds)
+        self._streams = {}
+
+    def normals(self, n) -> np.ndarray:
+        return self._take("standard_normal", 0, n)
+
+    def signs(self, n) -> np.ndarray:
+        return np.where(self._take("random", 1, n) < 0.5, -1.0, 1.0)
+
+    def _take(self, method, stream, n):
+        if self._seeds is None:
+            raise ValueError("seeds: None; a random gradient mode needs a seed for each run")
+        if method not in self._streams:
+            generators = [np.random.Generator(np.random.PCG64([seed, stream])) for seed in self._seeds]
+            self._streams[method] = generators, np.empty((0, len(generators)))
+        generators, ahead = self._streams[method]
+        if len(ahead) < n:  # many at once: a call costs more than a number
+            more = np.array([getattr(generator, method)(64 * n) for generator in generators]).reshape(
+                -1, 64 * n
+            )
+            ahead = np.concatenate([ahead, more.T])
+        self._streams[method] = generators, ahead[n:]
+        return ahead[:n]
+
+
+def estimate(mode, network, params, x, target, epoch=0, seeds=None) -> np.ndarray:
+    """The gradient (n_params, n_runs) that `mode` sees for one row at params (n_params, n_runs)."""
+    params = network.checked_params(params)[network.order]
+    row = Row(network, network.checked_inputs(x), target)
+    gradient = np.zeros_like(params)
+    with np.errstate(all="ignore"):
+        estimated = mode.estimate(row, params, epoch, Draws(seeds))
+    for weights in steps(mode, row):
+        gradient[weights] = estimated[weights]
+    return gradient[np.argsort(network.order)]
+
+
+def steps(mode, row) -> list[slice]:
+    """The blocks of weights that `mode` moves on this row."""
+    return row.live if getattr(mode, "local", False) else [slice(0, row.network.n_params)]
+
+
+def near_kink(row, params, h) -> np.ndarray:
+    """Whether some hidden unit has |z| ≤ h, (n_runs,); never for units without a kink."""
+    if row.network.activation != "relu":
+        return np.zeros(params.shape[1], dtype=bool)
+    return (np.abs(row.preactivations(params)) <= h).any(axis=0)
+
+
+def _moved_errors(row, params, moves):
+    """Errors with one weight moved, for every weight the row sees: yields (block, errors (len(moves), size, n_runs)).
+
+    A stack of copies of params, `size` for each move, has one weight moved in each copy: many weights at a time
+    when there are few runs, one when there are many, with the same bits.
+    """
+    n_params, n_runs = params.shape
+    size = min(n_params, max(1, COLUMNS // (len(moves) * n_runs)))
+    dtype = np.result_type(params, moves[0]) if isinstance(moves[0], complex) else params.dtype
+    copies = row.workspace.array("copies", (n_params, len(moves) * size, n_runs), dtype)
+    copies[...] = params[:, None]
+    columns, rows = copies.reshape(n_params, -1), copies.reshape(-1, n_runs)
+    n_copies = len(moves) * size
+    for block in [slice(0, n_params)] if size == n_params else row.live:
+        for start in range(block.start, block.stop, size):
+            weights = slice(start, min(start + size, block.stop))
+            still, stride = (
+                params[weights],
+                n_copies + 1,
+            )  # copy k moves weight start + k: a diagonal of copies
+            first = start * n_copies
+            moved = [
+                rows[first + m * size : first + m * size + len(still) * stride : stride]
+                for m in range(len(moves))
+            ]
+            for place, move in zip(moved, moves, strict=True):
+                np.add(still, move, out=place)
+            errors = row.error(columns).reshape(len(moves), size, n_runs)
+            yield weights, errors[:, : len(still)]
+            for place in moved:
+                place[...] = still
+
+
+def _gradient_buffer(row, params):
+    return row.workspace.array("gradient", params.shape, params.dtype)
+
+
+def _is_number(value):
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+def _check_positive(field, value):
+    if not _is_number(value) or not 0 < value < np.inf:
+        raise ValueError(f"{field}: {value!r}; give a finite number above 0")
+
+
+def _check_count(field, value):
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{field}: {value!r}; give an integer of 1 or more")

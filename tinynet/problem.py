@@ -1,0 +1,117 @@
+"""A problem: rows of inputs, a target each."""
+
+import csv
+import itertools
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Rows to learn: inputs (n_rows, n_inputs) and targets (n_rows,), kept as read-only float64 copies.
+
+    Raises ValueError for an empty or ragged table, for values that are not finite numbers, and when the
+    number of targets is not the number of rows.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+
+    def __post_init__(self):
+        for field, n_axes, shape in (
+            ("inputs", 2, "(n_rows, n_inputs), every row of the same length"),
+            ("targets", 1, "(n_rows,)"),
+        ):
+            value = getattr(self, field)
+            try:
+                values = np.array(value, dtype=float)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{field}: not a table of numbers ({error}); give {shape}") from None
+            if values.ndim != n_axes or values.size == 0:
+                raise ValueError(f"{field}: the shape is {values.shape}; give {shape}, at least one of each")
+            if not np.isfinite(values).all():
+                place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+                raise ValueError(f"{field}: {values[place]} at {list(place)}; give finite numbers only")
+            values.flags.writeable = False
+            object.__setattr__(self, field, values)
+        if len(self.inputs) != len(self.targets):
+            raise ValueError(
+                f"targets: {len(self.targets)} values for {len(self.inputs)} rows of inputs; give one a row"
+            )
+
+    @property
+    def n_rows(self) -> int:
+        return self.inputs.shape[0]
+
+    @property
+    def n_inputs(self) -> int:
+        return self.inputs.shape[1]
+
+    @classmethod
+    def streetlights(cls) -> "Problem":
+        """The tutorial's rows: three lights, and whether people walk (1) or stop (0)."""
+        return cls([[1, 0, 1], [0, 1, 1], [0, 0, 1], [1, 1, 1]], [1, 1, 0, 0])
+
+    @classmethod
+    def xor(cls) -> "Problem":
+        """Two bits, 1 where they differ: four rows in counting order."""
+        return cls.parity(2)
+
+    @classmethod
+    def parity(cls, n_bits: int) -> "Problem":
+        """All 2^n_bits rows in counting order, target 1 where the number of ones is odd; 1 ≤ n_bits ≤ 16."""
+        if isinstance(n_bits, bool) or not isinstance(n_bits, (int, np.integer)) or not 1 <= n_bits <= 16:
+            raise ValueError(f"n_bits: {n_bits!r} is not a number of bits; give an integer from 1 to 16")
+        inputs = np.array(list(itertools.product((0, 1), repeat=int(n_bits))))
+        return cls(inputs, inputs.sum(axis=1) % 2)
+
+    @classmethod
+    def from_csv(cls, path, target: str) -> "Problem":
+        """Rows of a comma-separated UTF-8 file whose first line names the columns; `target` names one.
+
+        All other columns are inputs, in the file's order. Raises ValueError, naming file and line, for what
+        is not such a file: missing, not text, without rows, ragged, or with values that are not finite.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise ValueError(f"path: {str(path)!r} is not a file; give a CSV file")
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                reader = csv.reader(file, strict=True)
+                lines = [(reader.line_num, line) for line in reader if line]
+        except UnicodeDecodeError as error:
+            raise ValueError(f"path: {str(path)!r} is not UTF-8 text ({error}); save it as UTF-8") from None
+        except (OSError, csv.Error) as error:
+            raise ValueError(f"path: {str(path)!r} cannot be read as CSV ({error})") from None
+        if len(lines) < 2:
+            raise ValueError(f"path: {str(path)!r} has no rows; give a line of column names, then the rows")
+        columns = [name.strip() for name in lines[0][1]]
+        listed = ", ".join(columns)
+        if twice := [name for name, count in Counter(columns).items() if count > 1]:
+            raise ValueError(f"path: {str(path)!r} has column {twice[0]!r} twice; give each its own name")
+        if target not in columns:
+            raise ValueError(f"target: {str(path)!r} has no column {target!r}; give one of: {listed}")
+        if len(columns) < 2:
+            raise ValueError(f"path: {str(path)!r} has only {listed}; give at least one input column")
+        table = [_numbers(path, number, columns, line) for number, line in lines[1:]]
+        values, at = np.array(table), columns.index(target)
+        return cls(np.delete(values, at, axis=1), values[:, at])
+
+
+def _numbers(path, number, columns, line):
+    place = f"path: {str(path)!r}, line {number}"
+    if len(line) != len(columns):
+        raise ValueError(f"{place}: {len(line)} values; give {len(columns)}, one for each column")
+    values = []
+    for name, text in zip(columns, line, strict=True):
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(f"{place}, column {name!r}: {text!r} is not a number; give one") from None
+        if not np.isfinite(value):
+            raise ValueError(f"{place}, column {name!r}: {text!r}; give finite numbers only")
+        values.append(value)
+    return values
