@@ -76,14 +76,21 @@ FAMILIES = {  # Okabe & Ito 2008
     "spsa": Style("#E69F00", (0, (9, 2)), "P"),
     "forward_gradient": Style("#777777", (0, (3, 1.2)), "X"),
 }
-SPARE = (Style("#000000", (0, (4, 1, 1, 1)), "h"), Style("#8C4B14", (0, (2, 1)), "p"), Style("#5D3A9B", (0, (8, 1)), "<"))
+SPARE = (
+    Style("#000000", (0, (4, 1, 1, 1)), "h"),
+    Style("#8C4B14", (0, (2, 1)), "p"),
+    Style("#5D3A9B", (0, (8, 1)), "<"),
+)
 VARIANTS = {  # how far towards black, dash, marker
     "nudged": (0.45, (0, (2, 2)), "*"),
     "continued": (0.75, (0, (1, 2)), "d"),
     "float32": (0.3, (0, (9, 1.5, 3, 1.5)), ">"),
     "decay": (0.5, (0, (5, 1, 1, 1, 1, 1)), "*"),
 }
-SHADED_BY = {"h": (1e-4, 0.14), "n_samples": (16, -0.3)}  # base value, how far towards white per decade above it
+SHADED_BY = {
+    "h": (1e-4, 0.14),
+    "n_samples": (16, -0.3),
+}  # base value, how far towards white per decade above it
 
 
 def parse(mode: str) -> tuple[str, dict[str, str], list[str]]:
@@ -268,7 +275,11 @@ class Sweep:
 
     @functools.cached_property
     def none_converges(self) -> bool:
-        return not any(len(self.both(mode)[0]) for mode in self.others) if self.others else not self.converged.any()
+        return (
+            not any(len(self.both(mode)[0]) for mode in self.others)
+            if self.others
+            else not self.converged.any()
+        )
 
     def typical(self, mode: str, of: np.ndarray) -> np.ndarray:
         """The runs whose median is drawn: halves of pairs in which both converge; all, if there are none anywhere."""
@@ -301,7 +312,9 @@ class Sweep:
 
 def few(values: Sequence, most: int) -> list:
     """At most so many of the values, evenly spaced, with the first and the last."""
-    return [values[i] for i in sorted({round(i) for i in np.linspace(0, len(values) - 1, min(most, len(values)))})]
+    return [
+        values[i] for i in sorted({round(i) for i in np.linspace(0, len(values) - 1, min(most, len(values)))})
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ the page
@@ -334,8 +347,11 @@ def _line_inches(text: str, size: float, weight: str) -> float:
 class Page:
     """A figure with panels [row][column] of given widths and heights, and a key above them; all sizes in inches."""
 
-    def __init__(self, widths, heights, key=(), left=0.85, right=0.2, top=0.35, bottom=0.55, gap_x=0.3, gap_y=0.5):
-        width = left + sum(widths) + gap_x * (len(widths) - 1) + right
+    def __init__(
+        self, widths, heights, key=(), left=0.85, right=0.2, top=0.35, bottom=0.55, gap_x=0.3, gap_y=0.5
+    ):
+        gaps = np.broadcast_to(gap_x, max(0, len(widths) - 1))
+        width = left + sum(widths) + gaps.sum() + right
         self.keys = [entry for entry in key if entry is not None]
         self.lines = self._flow(width)
         key_height = 0.24 * len(self.lines) + 0.1 * bool(self.lines)
@@ -346,9 +362,9 @@ class Page:
         self.axes, y = [], height - key_height - top
         for h in heights:
             x, y, row = left, y - h, []
-            for w in widths:
+            for w, gap in zip(widths, [*gaps, 0.0], strict=True):
                 row.append(self.figure.add_axes((x / width, y / height, w / width, h / height)))
-                x += w + gap_x
+                x += w + gap
             self.axes.append(row)
             y -= gap_y
         self._draw_key()
@@ -370,13 +386,26 @@ class Page:
             for x, handle, text in line:
                 if isinstance(handle, Style):
                     self.draw(Line2D([x, x + 0.42], [y, y], color=handle.color, ls=handle.dash, lw=2.2))
-                elif handle:  # face colour and hatch
-                    face, hatch = handle
-                    self.draw(Rectangle((x + 0.1, y - 0.07), 0.32, 0.14, fc=face, ec="#d9c469", hatch=hatch, lw=0))
+                elif handle and handle[0] == "mark":
+                    self.mark(x + 0.25, y, *handle[1:])
+                elif handle:  # "patch", face colour, hatch
+                    _, face, hatch = handle
+                    self.draw(
+                        Rectangle((x + 0.1, y - 0.07), 0.32, 0.14, fc=face, ec="#d9c469", hatch=hatch, lw=0)
+                    )
                 self.text(x + (0.5 if handle else 0), y, text, va="center_baseline")
 
-    def mark(self, x, y, marker, face):
-        self.draw(Line2D([x], [y], marker=marker, mfc=face, mec="black", mew=0.7, ls="", ms=7))
+    def mark(self, x, y, marker, face, edge="black", size=7.0):
+        self.draw(Line2D([x], [y], marker=marker, mfc=face, mec=edge, mew=0.8, ls="", ms=size))
+
+    def widen(self, row: int, width: float):
+        """The row's first panel takes the place of all."""
+        first, *others = self.axes[row]
+        for ax in others:
+            ax.remove()
+        box = first.get_position()
+        first.set_position((box.x0, box.y0, width / self.width, box.height))
+        return first
 
     def draw(self, artist):
         artist.set_transform(self.figure.dpi_scale_trans)
@@ -411,10 +440,10 @@ class Page:
 
 
 def error_axis(axis, low: float, high: float, label: str | None = None):
-    """An axis of log10 errors with few ticks."""
-    low, high = np.floor(low), np.ceil(high)
-    step = next(s for s in (1, 2, 4, 5, 10, 20, 50, 100) if (high - low) / s <= 5)
-    axis.set_ticks(ticks := np.arange(np.ceil(low / step) * step, high + 0.1, step), [decade(k) for k in ticks])
+    """An axis of log10 errors with few ticks, from low to high."""
+    step = next(s for s in (1, 2, 4, 5, 10, 20, 50, 100, np.inf) if (high - low) / s <= 4.5)
+    ticks = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
+    axis.set_ticks(ticks, [decade(k) for k in ticks])
     if label:
         axis.set_label_text(label)
 
@@ -424,7 +453,7 @@ def decades_axis(axis, low: float, high: float, label: str | None = None):
     error_axis(axis, low, high, label)
     if high - low <= 6:
         minor = np.add.outer(np.arange(np.floor(low), np.ceil(high)), np.log10(np.arange(2, 10))).ravel()
-        axis.set_ticks([k for k in minor if low <= k <= high], minor=True)
+        axis.set_ticks(minor[(low <= minor) & (minor <= high)], minor=True)
 
 
 def span(values, pad: float = 0.04) -> tuple[float, float]:
@@ -465,7 +494,9 @@ def plural(n: int, noun: str) -> str:
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.3g} %" if np.isfinite(share) else "none"
+    if not np.isfinite(share):
+        return "none"
+    return f"{100 * share:.2g} %" if share < 0.0995 else f"{100 * share:.1f} %".replace(".0 ", " ")
 
 
 def listed(parts: Sequence[str]) -> str:

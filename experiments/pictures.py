@@ -4,10 +4,10 @@ import numpy as np
 
 from experiments import comparison
 from experiments import outcomes as outcome
-from experiments.comparison import DEFAULT_MARGINS, FLOOR
+from experiments.comparison import MARGINS, FLOOR
 from experiments.figures import (
     GREY, SMALL, TAUS, Page, Picture, Style, Sweep, bands, decade, decades_axis, drawn, error_axis, few, inches, jitter,
-    listed, marks, percent, plural, power, raised, rate, sentence, span,
+    listed, marks, parse, percent, plural, power, raised, rate, sentence, span,
 )  # fmt: skip
 
 OUTCOME_COLORS = {  # from light to dark, so that the order holds in grey
@@ -41,11 +41,17 @@ def outcomes(sweep: Sweep) -> Picture:
     single = len(sweep.others) == 1 and len(modes) == 2
     names = max(inches(sweep.name(mode), SMALL, "bold") for mode in modes)
     note = 0.0 if single or not sweep.others else 0.62
-    panel = min(max(1.5, (10.2 - names) / len(rates) - note), 4.5)
-    key = [((OUTCOME_COLORS.get(name, "#000000"), "////" if name == "falling" else None), OUTCOME_WORDS.get(name, name)) for name in order]
+    panel = min(max(1.5, (9.0 - names) / len(rates) - note), 4.5)
+    key = [
+        (
+            ("patch", OUTCOME_COLORS.get(name, "#000000"), "////" if name == "falling" else None),
+            OUTCOME_WORDS.get(name, name),
+        )
+        for name in order
+    ]
     page = Page(
         [panel] * len(rates), [BAR * len(modes)] * len(sizes), key, left=1.0 + names, right=0.15 + note,
-        gap_x=0.12 + note, gap_y=0.42 if single else 0.2, bottom=0.35 if single else 0.15,
+        gap_x=0.12 + note, gap_y=0.48 if single else 0.2, bottom=0.35 if single else 0.15,
     )  # fmt: skip
     for row, size in zip(page.axes, sizes, strict=True):
         for ax, learning_rate in zip(row, rates, strict=True):
@@ -65,12 +71,14 @@ def outcomes(sweep: Sweep) -> Picture:
         page.above(ax, [(f"learning rate {rate(learning_rate)}", "black")], size=10)
     for row, size in zip(page.axes, sizes, strict=True):
         box = row[0].get_position()
-        page.text(0.12, (box.y0 + box.y1) / 2 * page.height, f"{size} hidden\nunit{'s' * (size != 1)}", va="center")
+        page.text(
+            0.12, (box.y0 + box.y1) / 2 * page.height, f"{size} hidden\nunit{'s' * (size != 1)}", va="center"
+        )
     if note:
         box = page.axes[0][-1].get_position()
         page.text(page.width - 0.08, box.y1 * page.height + 0.08, "other\noutcome", fontsize=7.5, color=GREY, ha="right",
                   linespacing=0.95)  # fmt: skip
-    caption = " ".join([*(_ends_otherwise(sweep, mode) for mode in sweep.others), _converged_counts(sweep)])
+    caption = "".join([_ends_otherwise(sweep), _converged_counts(sweep)])
     alt = f"Stacked bars of outcomes for {len(rates)} × {len(sizes)} cells (learning rate × hidden units): {', '.join(order)}."
     return Picture("outcomes", page.figure, caption + sweep.left_out(), alt)
 
@@ -84,7 +92,8 @@ def _bar(ax, y, ends, order, panel):
         width, color = count / len(ends), OUTCOME_COLORS.get(name, "#000000")
         hatch = {"hatch": "////", "edgecolor": "#d9c469"} if name == "falling" else {}
         ax.barh(y, width, 0.84, start, color=color, lw=0, **hatch)
-        ax.barh(y, width, 0.84, start, facecolor="none", edgecolor="white", lw=1.2)
+        if start:
+            ax.plot([start] * 2, [y - 0.42, y + 0.42], color="white", lw=min(1.2, 12 * width * panel))
         if width * panel > inches(str(count), SMALL) + 0.08:
             dark = name not in ("converged", "falling", "stuck")
             box = {"facecolor": color, "edgecolor": "none", "pad": 1.2} if hatch else None
@@ -100,25 +109,30 @@ def _flips(ax, flips, n, y, panel, below):
     if below:
         text = f"other outcome in {flips} of {plural(n, 'pair')}"
         text = text if inches(text, SMALL, "bold") < panel else f"other in {flips} of {n}"
-        ax.text(0.5, 1.63, text, ha="center", va="center", **style)
+        ax.text(0.5, 1.76, text, ha="center", va="center", **style)
     else:
         ax.text(1 + 0.05 / panel, y, f"{flips} of {n}", va="center", **style | {"fontsize": 7.5})
 
 
-def _ends_otherwise(sweep: Sweep, mode: str) -> str:
-    a, b = sweep.matched(mode)
-    ends, seed = sweep.column("outcome"), sweep.column("seed")[a]
-    estimate = comparison.other(ends[a], ends[b], seed)
-    k = int((ends[a] != ends[b]).sum())
-    return sentence(
-        f"{sweep.name(mode)} ends in another outcome than {sweep.name(sweep.reference)} in {k} of "
-        f"{plural(estimate.n, 'pair')} (95 % interval {percent(estimate.low)} to {percent(estimate.high)})."
-    )
+def _ends_otherwise(sweep: Sweep) -> str:
+    ends, said = sweep.column("outcome"), []
+    for mode in sweep.others:
+        a, b = sweep.matched(mode)
+        estimate = comparison.other(ends[a], ends[b], sweep.column("seed")[a])
+        count = f"{int((ends[a] != ends[b]).sum()):,} of {plural(estimate.n, 'pair')}"
+        said.append(f"{sweep.name(mode)} in {count} ({percent(estimate.low)} to {percent(estimate.high)})")
+    if not said:
+        return ""
+    head = f"Another outcome than {sweep.name(sweep.reference)}, with 95 % interval: "
+    return f"{head}{listed(said)}. "
 
 
 def _converged_counts(sweep: Sweep) -> str:
     mode = sweep.column("mode")
-    counts = [f"{int(sweep.converged[mode == m].sum()):,} of {(mode == m).sum():,} {sweep.name(m)}" for m in sweep.shown]
+    counts = [
+        f"{int(sweep.converged[mode == m].sum()):,} of {(mode == m).sum():,} {sweep.name(m)}"
+        for m in sweep.shown
+    ]
     return f"Converged: {listed(counts)}."
 
 
@@ -131,8 +145,13 @@ def precision(sweep: Sweep) -> Picture:
     mode = sweep.column("mode")
     runs = {m: np.flatnonzero(mode == m) for m in sweep.shown}
     key = [(sweep.style(m), sweep.name(m)) for m in sweep.shown]
-    notes = 0.165 * len(sweep.others)
-    page = Page([2.05, 2.05, 2.05, 3.0], [2.7], key, left=0.75, right=0.3, top=0.45 + notes, gap_x=0.25, bottom=0.6)
+    key += [(None, f"coloured: when, by the median pair with {sweep.name(sweep.reference)}")] * bool(
+        sweep.others
+    )
+    notes = 0.165 * max(1, len(sweep.others))
+    page = Page(
+        [1.95, 1.95, 1.95, 2.75], [2.7], key, left=0.75, right=0.3, top=0.3 + notes, gap_x=0.36, bottom=0.6
+    )
     epochs = np.unique(np.linspace(0, sweep.n_epochs, 241).round().astype(int))
     for ax, tau in zip(page.axes[0], TAUS, strict=False):
         reached = outcome.epochs_to(sweep.error, tau)
@@ -160,7 +179,8 @@ def precision(sweep: Sweep) -> Picture:
     ax.set_xticks(range(0, -33, -8), [decade(k) for k in range(0, -33, -8)])
     ax.set_yticks(np.linspace(0, 1, 6), [""] * 6)
     ax.set_xlabel(f"error at most … after {plural(sweep.n_epochs, 'epoch')}")
-    page.above(ax, [("precision profile", "black")])
+    page.above(ax, [("precision profile", "black"), ("", "black")])
+    _squared_steps(page, ax, sweep)
     shares = [f"{sweep.name(m)} {_within(sweep, runs[m])}" for m in sweep.shown]
     caption = f"Share of all runs that end within {listed([decade(np.log10(t)) for t in TAUS])}: {'; '.join(shares)}."
     alt = (
@@ -168,6 +188,21 @@ def precision(sweep: Sweep) -> Picture:
         "share of runs within any error at the end. A line per mode."
     )
     return Picture("precision", page.figure, caption + sweep.left_out(), alt)
+
+
+def _squared_steps(page: Page, ax, sweep: Sweep):
+    """Mark h², the size of a difference mode's floor, where there are few h."""
+    steps = {
+        float(parse(m)[1]["h"])
+        for m in sweep.shown
+        if parse(m)[0] in ("numeric", "forward", "hybrid") and "h" in parse(m)[1]
+    }
+    if len(steps) <= 3:
+        for h in steps:
+            ax.axvline(2 * np.log10(h), color="#888888", lw=0.9, ls=":", zorder=1)
+            text = "h²" if len(steps) == 1 else f"{power(f'{h:.0e}')}²"
+            ax.annotate(text, (2 * np.log10(h), 1), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points",
+                        ha="center", color=GREY, fontsize=SMALL)  # fmt: skip
 
 
 def _within(sweep: Sweep, rows) -> str:
@@ -185,7 +220,7 @@ def _later(sweep: Sweep, mode: str, reached) -> str:
         return "median not reached"
     if later.value == 0:
         return "same epoch"
-    return f"{abs(later.value):g} {'later' if later.value > 0 else 'earlier'}"
+    return f"{plural(round(abs(later.value)), 'epoch')} {'later' if later.value > 0 else 'earlier'}"
 
 
 # ------------------------------------------------------------------------------------------------ 4 convergence
@@ -197,14 +232,32 @@ def convergence(sweep: Sweep) -> Picture:
     rates, sizes = sweep.cells()
     key = [(sweep.style(m), sweep.name(m)) for m in sweep.shown]
     banded = len(sweep.shown) <= 3
-    key += [(("#d9d9d9", None), f"middle half of the {'pairs' if sweep.others else 'runs'}")] if banded else []
-    width = min(max(1.35, 9.0 / len(rates) - 0.2), 4.5)
-    height = min(max(1.15, 0.62 * width), 2.4)
-    page = Page([width] * len(rates), [height] * len(sizes), key, left=1.15, right=0.2, top=0.62, gap_x=0.2, gap_y=0.38)
-    n_points = int(np.clip(16000 / (len(rates) * len(sizes) * len(sweep.shown)) / (3 if banded else 1), 30, 200))
+    key += (
+        [(("patch", "#d9d9d9", None), f"middle half of the {'pairs' if sweep.others else 'runs'}")]
+        if banded
+        else []
+    )
+    width = min(max(1.35, 9.0 / len(rates) - 0.2), 5.5)
+    height = min(max(1.15, 0.62 * width), 2.8)
+    page = Page(
+        [width] * len(rates),
+        [height] * len(sizes),
+        key,
+        left=1.15,
+        right=0.2,
+        top=0.62,
+        gap_x=0.2,
+        gap_y=0.38,
+    )
+    n_points = int(
+        np.clip(11000 / (len(rates) * len(sizes) * len(sweep.shown)) / (3 if banded else 1), 30, 200)
+    )
     epochs = np.unique(np.linspace(0, sweep.n_epochs, n_points).round().astype(int))
     curves = {
-        (s, r, m): bands(sweep, sweep.typical(m, sweep.cell(r, s)), epochs) for s in sizes for r in rates for m in sweep.shown
+        (s, r, m): bands(sweep, sweep.typical(m, sweep.cell(r, s)), epochs)
+        for s in sizes
+        for r in rates
+        for m in sweep.shown
     }
     low, high = span(curves.values())
     for size, row in zip(sizes, page.axes, strict=True):
@@ -217,7 +270,7 @@ def convergence(sweep: Sweep) -> Picture:
                 ax.plot(epochs, middle, color=style.color, ls=style.dash, lw=1.8)
             ax.set(xlim=(-0.03 * sweep.n_epochs, 1.03 * sweep.n_epochs), ylim=(low, high))
             error_axis(ax.yaxis, low, high, "mean error" if ax is row[0] else None)
-            ax.set_xticks(few(range(0, sweep.n_epochs + 1, max(1, sweep.n_epochs // 3)), 4) if sweep.n_epochs else [0])
+            ax.set_xticks(sorted({0, sweep.n_epochs // 2, sweep.n_epochs}))
             if ax is not row[0]:
                 ax.tick_params(labelleft=False)
             if row is not page.axes[-1]:
@@ -260,7 +313,11 @@ def _n_typical(sweep: Sweep, of, width: float) -> str:
 def _deepest_difference(sweep: Sweep) -> str:
     """The cell whose paired depths differ most, and how many cells do not differ."""
     if not sweep.others or sweep.none_converges:
-        what = "Median and middle half of all runs; none converges" if sweep.none_converges else "Median of converged runs"
+        what = (
+            "Median and middle half of all runs; none converges"
+            if sweep.none_converges
+            else "Median of converged runs"
+        )
         return f"{what}. {_converged_counts(sweep)}"
     parts = []
     for mode in sweep.others:
@@ -269,19 +326,27 @@ def _deepest_difference(sweep: Sweep) -> str:
             for size in sweep.values("hidden_size"):
                 a, b = sweep.both(mode, sweep.cell(learning_rate, size))
                 if len(a):
-                    medians[learning_rate, size] = comparison.median(sweep.final[a] - sweep.final[b]).value, a, b
+                    medians[learning_rate, size] = (
+                        comparison.median(sweep.final[a] - sweep.final[b]).value,
+                        a,
+                        b,
+                    )
         if not medians:
             continue
         (learning_rate, size), (most, a, b) = max(medians.items(), key=lambda item: abs(item[1][0]))
-        close = sum(abs(m) <= DEFAULT_MARGINS.decades for m, _, _ in medians.values())
+        close = sum(abs(m) <= MARGINS.decades for m, _, _ in medians.values())
         ends = [raised(float(np.median(sweep.final[rows]))) for rows in (a, b)]
         where = f" at learning rate {rate(learning_rate)}, {size} hidden" if len(medians) > 1 else ""
         parts.append(
             f"{sweep.name(mode)} ends {abs(most):.1f} decades {'above' if most > 0 else 'below'} "
             f"{sweep.name(sweep.reference)} by the median pair{where} (median errors {ends[0]} and {ends[1]})"
-            + (f", within {DEFAULT_MARGINS.decades:g} in {close} of {len(medians)} cells" if len(medians) > 1 else "")
+            + (f", within {MARGINS.decades:g} in {close} of {len(medians)} cells" if len(medians) > 1 else "")
         )
-    largest = "Where the depths differ most, " if len(sweep.values("learning_rate")) * len(sweep.values("hidden_size")) > 1 else ""
+    largest = (
+        "Where the depths differ most, "
+        if len(sweep.values("learning_rate")) * len(sweep.values("hidden_size")) > 1
+        else ""
+    )
     return sentence(f"{largest}{'; '.join(parts)}.")
 
 
@@ -295,38 +360,34 @@ def tail(sweep: Sweep, name: str = "tail") -> Picture:
     of = sweep.cell(learning_rate, size)
     modes = [m for m in sweep.shown if (of & (sweep.column("mode") == m)).any()]
     names = [_broken(sweep.name(m)) for m in modes]
-    strip = sum(max(0.62, inches(n, 8) + 0.14) for n in names)
     beside = 0.25 + max(inches(sweep.name(m), 9.5) for m in modes)
-    rest = beside + 0.75
+    strip = max(1.9, sum(max(0.62, inches(name, 8) + 0.14) for name in names))
     wide = strip > 3.2  # too many modes for a third panel: it goes below
-    page = Page([2.9, 3.2] + ([] if wide else [strip + rest - 0.3]), [3.2] + ([2.3] if wide else []), left=0.85,
-                right=beside if wide else 0.1, top=0.4, bottom=0.85 if wide else 0.75, gap_x=0.3, gap_y=0.85)  # fmt: skip
-    linear, log = page.axes[0][:2]
+    under = 0.2 + 0.15 * max(name.count("\n") + 1 for name in names)
     if wide:
-        below, unused = page.axes[1]
-        unused.remove()
-        box = below.get_position()
-        below.set_position((box.x0, box.y0, (6.4) / page.width, box.height))
-        strips = below
+        page = Page([2.9, 3.2], [3.2, 2.3], left=0.85, right=beside, bottom=under, gap_y=1.0)
+        linear, log, strips = *page.axes[0], page.widen(1, max(strip, 6.4))
     else:
-        strips = page.axes[0][2]
-        box = strips.get_position()
-        strips.set_position((box.x0 + (rest - 0.3) / page.width, box.y0, strip / page.width, box.height))
+        page = Page(
+            [2.9, 3.2, strip], [3.2], left=0.85, gap_x=[0.3, beside + 0.65], top=0.5, bottom=max(0.6, under)
+        )
+        linear, log, strips = page.axes[0]
     end = max(1, sweep.n_epochs)
-    near = np.unique(np.linspace(0, end, 201).round().astype(int))
     far = np.unique(np.geomspace(1, end, 161).round().astype(int))
-    curves = {m: (bands(sweep, sweep.typical(m, of), near)[1], bands(sweep, sweep.typical(m, of), far)[1]) for m in modes}
+    late = {m: bands(sweep, sweep.typical(m, of), far)[1] for m in modes}
+    settled = _settled(late, far)
+    near = np.unique(np.linspace(0, settled, 201).round().astype(int))
+    early = {m: bands(sweep, sweep.typical(m, of), near)[1] for m in modes}
     finals = [sweep.final[of & (sweep.column("mode") == m)] for m in modes]
-    low, high = span([c for pair in curves.values() for c in pair] + finals)
-    settled = _settled(curves, near, low)
+    low, high = span([*late.values(), *early.values(), *finals])
     for m in modes:
-        style, (a, b) = sweep.style(m), curves[m]
-        linear.plot(near, a, color=style.color, ls=style.dash)
-        log.plot(np.log10(far), b, color=style.color, ls=style.dash)
+        style = sweep.style(m)
+        linear.plot(near, early[m], color=style.color, ls=style.dash)
+        log.plot(np.log10(far), late[m], color=style.color, ls=style.dash)
     linear.set(xlim=(0, settled), xlabel="epoch (linear)")
     linear.set_xticks(sorted({0, settled // 2, settled}))
     log.set(xlim=(0, np.log10(end) if end > 1 else 1))
-    decades_axis(log.xaxis, 0, log.get_xlim()[1] - 1e-9, "epoch (logarithmic)")
+    decades_axis(log.xaxis, 0, log.get_xlim()[1], "epoch (logarithmic)")
     for ax in (linear, log, strips):
         ax.set_ylim(low, high)
         error_axis(ax.yaxis, low, high)
@@ -337,13 +398,18 @@ def tail(sweep: Sweep, name: str = "tail") -> Picture:
     log.tick_params(labelleft=False)
     page.above(linear, [("an exponential is straight here", "black")], size=9.5)
     page.above(log, [("a power law is straight here", "black")], size=9.5)
-    page.beside(log, [(_last(curves[m][1]), sweep.name(m), sweep.style(m).ink) for m in modes])
-    laws = {m: outcome.law(sweep.error[:, rows]) if len(rows := sweep.typical(m, of)) else None for m in modes}
-    if not sweep.none_converges:
-        _slope(log, far, curves, laws, (low, high))
-    _strips(strips, [(sweep.style(m), n, f) for m, n, f in zip(modes, names, finals, strict=True)], (low, high))
+    laws = {
+        m: outcome.law(sweep.error[:, rows]) if len(rows := sweep.typical(m, of)) else None for m in modes
+    }
+    labels = [(_last(late[m]), sweep.name(m), sweep.style(m).ink) for m in modes]
+    labels += [] if sweep.none_converges else _slope(log, far, late, laws)
+    page.beside(log, labels)
+    _strips(
+        strips, [(sweep.style(m), n, f) for m, n, f in zip(modes, names, finals, strict=True)], (low, high)
+    )
     strips.set_ylabel(f"error after {plural(sweep.n_epochs, 'epoch')}")
-    page.above(strips, [("every run; bar: median of those that converge", "black")], size=9.5 if wide else SMALL)
+    words = ["each run; bar: median of", "those that converge"]
+    page.above(strips, [(line, "black") for line in ([" ".join(words)] if wide else words)])
     said = [s for m in modes if laws[m] is not None and (s := _law_sentence(sweep.name(m), *laws[m]))]
     caption = f"Learning rate {rate(learning_rate)}, {size} hidden units. " + (
         f"Law of convergence: {'; '.join(said)}." if said else _converged_counts(sweep)
@@ -362,13 +428,13 @@ def _cell_of_the_tail(sweep: Sweep) -> tuple[float, int]:
     return (0.1, 4) if counts.get((0.1, 4)) else max(counts, key=counts.get)
 
 
-def _settled(curves, epochs, low) -> int:
-    """Where the linear panel may end: a little after the first mode is at its floor, or at the last epoch."""
-    last = [epochs[np.flatnonzero(c[0] > np.nanmin(c[0]) + 0.5)[-1]] for c in curves.values() if np.isfinite(c[0]).any()
-            and (c[0] > np.nanmin(c[0]) + 0.5).any()]  # fmt: skip
-    end = int(epochs[-1])
-    ten = 10 ** int(np.log10(max(10, end)))
-    return min(end, int(np.ceil(2 * min(last, default=end) / ten * 10) * ten / 10)) or end
+def _settled(curves, epochs) -> int:
+    """Where the linear panel ends: at twice the epochs that the deepest mode takes to its floor, or the last epoch."""
+    floors = {m: np.nanmin(c) for m, c in curves.items() if np.isfinite(c).any()}
+    above = np.flatnonzero(curves[min(floors, key=floors.get)] > min(floors.values()) + 0.5) if floors else []
+    end = 2 * int(epochs[above[-1]]) if len(above) else int(epochs[-1])
+    digit = 10 ** (len(str(max(1, end))) - 1)
+    return min(int(epochs[-1]), -(-end // digit) * digit)
 
 
 def _last(curve) -> float:
@@ -376,22 +442,21 @@ def _last(curve) -> float:
     return float(finite[-1]) if finite.size else np.nan
 
 
-def _slope(ax, epochs, curves, laws, limits):
-    """Beside the slowest power law, a line with its slope; t^p with p = 1/s of the median run."""
-    power_laws = {
-        m: float(np.median(law[1][law[0] == "power"])) for m, law in laws.items()
-        if law is not None and 2 * (law[0] == "power").sum() > len(law[0])
-    }  # fmt: skip
-    if not power_laws:
-        return
-    mode = max(power_laws, key=lambda m: _last(curves[m][1]))
-    p, x = -1 / power_laws[mode], np.log10(epochs)
-    start = x[-1] - min(0.8, 0.4 * x[-1])
-    lift_by = 0.045 * (limits[1] - limits[0])
-    y = np.interp(start, x, curves[mode][1]) + lift_by
-    ax.plot([start, x[-1]], [y, y + p * (x[-1] - start)], color="black", lw=1)
-    ax.text((start + x[-1]) / 2, y + p * (x[-1] - start) / 2 + lift_by * 0.4, f"slope {p:.1f}".replace("-", "−"), ha="left",
-            va="bottom", fontsize=9)  # fmt: skip
+def _slope(ax, epochs, curves, laws) -> list:
+    """Above the slowest power law, a line of its slope, p = 1/s of the median run; gives the line's label."""
+    exponents = {}
+    for m, law in laws.items():
+        if law is not None and 2 * (law[0] == "power").sum() > len(law[0]):
+            exponents[m] = -1 / float(np.median(law[1][law[0] == "power"]))
+    if not exponents:
+        return []
+    mode = max(exponents, key=lambda m: _last(curves[m]))
+    p, x, curve = exponents[mode], np.log10(epochs), curves[mode]
+    of = (x >= x[-1] - 0.5) & np.isfinite(curve)
+    y = p * (x[of] - x[-1])
+    y += (curve[of] - y).max() + 0.03 * np.ptp(ax.get_ylim())  # just above the curve
+    ax.plot(x[of][[0, -1]], y[[0, -1]], color="black", lw=1)
+    return [(y[-1], f"slope {p:.1f}".replace("-", "−"), "black")]
 
 
 def _strips(ax, columns, limits):
@@ -413,7 +478,9 @@ def _broken(name: str) -> str:
     """A name in lines short enough to stand under a column."""
     lines = [""]
     for word in name.split():
-        lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if len(lines[-1]) + len(word) < 9 else [*lines, word]
+        lines = (
+            [*lines[:-1], f"{lines[-1]} {word}".strip()] if len(lines[-1]) + len(word) < 9 else [*lines, word]
+        )
     return "\n".join(line for line in lines if line)
 
 
@@ -431,29 +498,52 @@ def _law_sentence(name, laws, exponents) -> str:
 # ------------------------------------------------------------------------------------------------ 6 pairs
 
 
+AXIS_WORDS = {"learning_rate": "learning rate", "hidden_size": "hidden units"}
+LEVEL_MARKS = [(marker, grey) for greys in (["#b0b0b0", "#909090", "#606060", "#202020"], ["#777777"] * 4)
+               for marker, grey in zip("os^Dv<>p", greys, strict=False)]  # fmt: skip
+
+
 @drawn
 def pairs(sweep: Sweep) -> Picture | None:
-    """For every mode against the reference: final errors of the pairs, flips marked; decades apart, with medians."""
+    """Every mode against the reference: final errors of the pairs, flips marked; decades apart, with medians."""
     if not sweep.others:
         return None
     axis = "learning_rate" if len(sweep.values("learning_rate")) > 1 else "hidden_size"
-    levels = few(sweep.values(axis), MOST_LEVELS)
-    n, side = len(sweep.others), 3.9 if len(sweep.others) == 1 else 3.1
-    page = Page([side, 3.3], [side] * n, left=0.95, right=1.65, top=0.62, bottom=0.7, gap_x=0.95, gap_y=1.25)
-    for row, mode in zip(page.axes, sweep.others, strict=True):
-        _scatter(page, row[0], sweep, mode)
-        _decades(page, row[1], sweep, mode, axis, levels)
+    levels = list(zip(few(sweep.values(axis), len(LEVEL_MARKS)), LEVEL_MARKS, strict=False))
+    key = [(("mark", mark, "none", grey, 5), f"{AXIS_WORDS[axis]} {rate(v)}") for v, (mark, grey) in levels]
+    key, n, reference = key if len(levels) > 1 else [], len(sweep.others), sweep.name(sweep.reference)
+    if n == 1:  # side by side
+        page = Page([3.7, 3.0], [3.7], key, left=0.95, right=1.55, top=0.6, bottom=0.7, gap_x=0.95)
+        scatters, beside = page.axes[0][:1], page.axes[0][1]
+    else:  # the points above, three in a row; all medians in one panel below
+        n_rows, n_columns = -(-n // 3), min(n, 3)
+        pooled = n * len(levels) > 24
+        tall = 0.36 * n * (1 if pooled else len(levels)) + 0.2
+        page = Page([2.35] * n_columns, [2.35] * n_rows + [tall], key, left=0.95, right=0.2, top=0.6, bottom=0.5, gap_x=0.85,
+                    gap_y=1.15)  # fmt: skip
+        scatters = [ax for row in page.axes[:-1] for ax in row]
+        for ax in scatters[n:]:
+            ax.remove()
+        beside = page.widen(-1, 1.0)
+        left = 0.3 + max(inches(f"{sweep.name(m)}, 0.001", SMALL) for m in sweep.others)
+        box = beside.get_position()
+        beside.set_position((left / page.width, box.y0, 1 - (left + 1.7) / page.width, box.height))
+        levels = [(None, LEVEL_MARKS[0])] if pooled else levels
+    for ax, mode in zip(scatters, sweep.others, strict=False):
+        _scatter(page, ax, sweep, mode, axis, levels)
+    _decades(page, beside, sweep, axis, levels)
+    sentences = " ".join([_pairs_that_converge(sweep)])
     return Picture(
-        "pairs", page.figure, " ".join(_pair_sentence(sweep, mode) for mode in sweep.others) + sweep.left_out(),
-        f"For each mode two panels: final error of {sweep.name(sweep.reference)} and of the mode, a point per pair, with "
-        "the pairs marked of which one converges; and the decades between the two, with medians and 95 % intervals.",
-    )  # fmt: skip
+        "pairs",
+        page.figure,
+        sentences + sweep.left_out(),
+        f"For each mode a panel with its final errors against those of {reference}, a point per pair (points that cover "
+        "each other drawn once), and the pairs marked of which one converges; and a panel with the decades between the "
+        "two, with medians and 95 % intervals.",
+    )
 
 
-MOST_LEVELS = 8
-
-
-def _scatter(page: Page, ax, sweep: Sweep, mode: str):
+def _scatter(page: Page, ax, sweep: Sweep, mode: str, axis: str, levels):
     a, b = sweep.matched(mode)
     style, reference = sweep.style(mode), sweep.style(sweep.reference)
     shown = sweep.final[np.concatenate([a, b])]
@@ -465,10 +555,24 @@ def _scatter(page: Page, ax, sweep: Sweep, mode: str):
     for line in (ax.axhline, ax.axvline):
         line(EDGE, color="#999999", lw=0.8, ls=":", zorder=1)
     ax.plot(limits, limits, color="#444444", lw=1)
-    marks(ax, x, y, marker="o", ms=3.6, mfc="none", mec="#808080", mew=0.7, clip_on=False)
+    level = sweep.column(axis)[a]
+    for value, (marker, grey) in levels:
+        of = np.full(len(a), value is None) | (level == value)
+        marks(ax, x[of], y[of], marker=marker, ms=3.6, mfc="none", mec=grey, mew=0.7, clip_on=False)
     only_a, only_b = sweep.converged[a] & ~sweep.converged[b], sweep.converged[b] & ~sweep.converged[a]
     for only, marker, color in ((only_b, "^", reference.color), (only_a, "v", style.color)):
-        ax.plot(x[only], y[only], ls="", marker=marker, ms=8, mfc=color, mec="black", mew=0.7, clip_on=False, zorder=5)
+        ax.plot(
+            x[only],
+            y[only],
+            ls="",
+            marker=marker,
+            ms=8,
+            mfc=color,
+            mec="black",
+            mew=0.7,
+            clip_on=False,
+            zorder=5,
+        )
     for direction, who in ((ax.xaxis, sweep.reference), (ax.yaxis, mode)):
         error_axis(direction, low, high, f"final error, {sweep.name(who)}")
         if lost:
@@ -480,52 +584,66 @@ def _scatter(page: Page, ax, sweep: Sweep, mode: str):
     entries = (("^", reference, sweep.reference, only_b), ("v", style, mode, only_a))
     for i, (marker, s, who, only) in enumerate(entries):
         page.mark(x0 + 0.08, y1 + 0.36 - 0.19 * i, marker, s.color)
-        page.text(x0 + 0.24, y1 + 0.36 - 0.19 * i, f"only {sweep.name(who)} converges: {int(only.sum())} of {len(a)}",
+        page.text(x0 + 0.24, y1 + 0.36 - 0.19 * i, f"only {sweep.name(who)} converges: {int(only.sum())} of {len(a):,}",
                   fontsize=SMALL, va="center_baseline")  # fmt: skip
 
 
-def _decades(page: Page, ax, sweep: Sweep, mode: str, axis: str, levels):
-    a, b = sweep.both(mode)
-    apart, level, seed = sweep.final[a] - sweep.final[b], sweep.column(axis)[a], sweep.column("seed")[a]
-    low, high = min(-1.0, apart.min(initial=0)), max(1.0, apart.max(initial=0))
-    ax.set(xlim=(low - 0.05 * (high - low), high + 0.05 * (high - low)), ylim=(-0.5, len(levels) - 0.5))
+def _decades(page: Page, ax, sweep: Sweep, axis: str, levels):
+    """The decades between the two of a pair: a row per mode and level, the median as a bar with its interval."""
+    rows = [(mode, *level) for mode in reversed(sweep.others) for level in levels]
+    apart = {mode: np.subtract(*(sweep.final[half] for half in sweep.both(mode))) for mode in sweep.others}
+    everything = np.concatenate(list(apart.values()))
+    low, high = min(-1.0, everything.min(initial=0)), max(1.0, everything.max(initial=0))
+    ax.set(xlim=(low - 0.05 * (high - low), high + 0.05 * (high - low)), ylim=(-0.5, len(rows) - 0.5))
     ax.axvline(0, color="#444444", lw=1)
-    texts = []
-    for y, value in enumerate(levels):
-        here = level == value
-        marks(ax, apart[here], y + 0.55 * jitter(int(here.sum())), marker="o", ms=3.4, mfc="none", mec="#909090", mew=0.7)
-        estimate = comparison.median(apart[here], None, seed[here])
-        texts.append((y, _interval(estimate), "black"))
+    texts, names = [], []
+    for y, (mode, value, (marker, grey)) in enumerate(rows):
+        a, _ = sweep.both(mode)
+        here = np.full(len(a), value is None) | (sweep.column(axis)[a] == value)
+        spread, color = y + 0.55 * jitter(int(here.sum())), sweep.style(mode).ink
+        marks(ax, apart[mode][here], spread, marker=marker, ms=3.4, mfc="none", mec=grey, mew=0.7)
+        estimate = comparison.median(apart[mode][here], None, sweep.column("seed")[a][here])
+        texts.append((y, _interval(estimate, len(rows) > 8), "black"))
+        names.append(
+            sweep.name(mode) + (f", {rate(value)}" if len(levels) > 1 else "")
+            if len(sweep.others) > 1
+            else rate(value)
+        )
         if estimate.n:
-            color = sweep.style(mode).ink
             ax.plot([estimate.value] * 2, [y - 0.36, y + 0.36], color=color, lw=3.2, zorder=4)
             if np.isfinite(estimate.low):
                 ax.plot([estimate.low, estimate.high], [y, y], color=color, lw=2, zorder=4)
     page.beside(ax, texts, SMALL)
-    ax.set_yticks(range(len(levels)), [rate(v) for v in levels])
+    ax.set_yticks(range(len(rows)), names, fontsize=SMALL)
     ax.grid(axis="y", visible=False)
-    ax.set_ylabel(axis.replace("_", " ").replace("hidden size", "hidden units"))
-    ax.set_xlabel(f"decades by which {sweep.name(mode)} ends\nabove {sweep.name(sweep.reference)} (both converge)")
+    if len(sweep.others) == 1:
+        ax.set_ylabel(AXIS_WORDS[axis])
+        ax.set_xlabel(
+            f"decades by which {sweep.name(sweep.others[0])} ends\nabove {sweep.name(sweep.reference)} (both converge)"
+        )
+    else:
+        ax.set_xlabel(f"decades by which a mode ends above {sweep.name(sweep.reference)} (both converge)")
     page.above(ax, [("median and its 95 % interval", "black")], size=9.5)
 
 
-def _interval(estimate) -> str:
+def _interval(estimate, short: bool) -> str:
     if not estimate.n:
         return "no such pair"
     n = plural(estimate.n, "pair")
     if not np.isfinite(estimate.low):
-        return f"{estimate.value:.1f}, no interval\n{n}: too few".replace("-", "−")
-    return f"{estimate.value:.1f}  [{estimate.low:.1f}, {estimate.high:.1f}]\n{n}".replace("-", "−")
+        text = f"{estimate.value:.1f}; {n}: too\nfew for an interval"
+    else:
+        text = f"{estimate.value:.1f}  [{estimate.low:.1f}, {estimate.high:.1f}]\n{n}"
+    return text.replace("-", "−").replace("\n", ", " if short else "\n")
 
 
-def _pair_sentence(sweep: Sweep, mode: str) -> str:
-    a, b = sweep.both(mode)
-    n, seed = len(sweep.matched(mode)[0]), sweep.column("seed")[a]
-    if not len(a):
-        return sentence(f"{sweep.name(mode)} and {sweep.name(sweep.reference)} both converge in none of {plural(n, 'pair')}.")
-    apart = comparison.share(np.abs(sweep.final[a] - sweep.final[b]) > 1, seed)
-    return sentence(
-        f"{sweep.name(mode)} and {sweep.name(sweep.reference)} both converge in {len(a):,} of {plural(n, 'pair')}; "
-        f"{percent(apart.value)} of these end more than a decade apart (95 % interval {percent(apart.low)} to "
-        f"{percent(apart.high)})."
-    )
+def _pairs_that_converge(sweep: Sweep) -> str:
+    said = []
+    for mode in sweep.others:
+        a, b = sweep.both(mode)
+        text = f"{sweep.name(mode)} in {len(a):,} of {plural(len(sweep.matched(mode)[0]), 'pair')}"
+        if len(a):
+            apart = comparison.share(np.abs(sweep.final[a] - sweep.final[b]) > 1, sweep.column("seed")[a])
+            text += f", of which {percent(apart.value)} [{percent(apart.low)}, {percent(apart.high)}] end over a decade apart"
+        said.append(text)
+    return f"Both converge, with {sweep.name(sweep.reference)}: {'; '.join(said)}."

@@ -6,11 +6,13 @@ python -m experiments.run -m learning_rate=0.1,0.3 seed=0,1  a sweep of your own
 """
 
 import sys
+from pathlib import Path
 
 import hydra
 
 from experiments import settings, stacks
 
+CONF = Path(__file__).resolve().parent.parent / "conf"
 settings.register()
 
 
@@ -19,10 +21,10 @@ def main(config) -> float:
 
 
 main.stacked = stacks.Sweep  # many jobs at once: hydra_plugins/stacked.py
-
+command = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)
 
 if __name__ == "__main__":
     try:
-        hydra.main(config_path="../conf", config_name="config", version_base="1.3")(main)()
+        command()
     except KeyboardInterrupt:
         sys.exit(130)

@@ -49,6 +49,7 @@ __all__ = [
 ]
 
 _CLIENTS = 8  # threads that talk to a server
+GREETING = 5  # seconds that a server has to answer at first
 _BATCH = 900  # metrics in one request, beside 100 params: MLflow takes 1,000 entries
 
 
@@ -239,7 +240,7 @@ def _greet(where: Address) -> None:
 
     creds, question = get_default_host_creds(where.uri), {"max_results": 1}
     path = "/api/2.0/mlflow/experiments/search"
-    http_request_safe(creds, path, "POST", json=question, timeout=5, max_retries=1)
+    http_request_safe(creds, path, "POST", json=question, timeout=GREETING, max_retries=1)
 
 
 # --- recording ----------------------------------------------------------------------------------------

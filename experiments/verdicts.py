@@ -38,7 +38,7 @@ def number(x: float, digits: int = 3) -> str:
 
 
 def percent(x: float) -> str:
-    return "–" if x != x else f"{100 * x:.3g} %".replace("-", "−")
+    return points(x).removeprefix("+") + " %"
 
 
 def signed(x: float) -> str:
@@ -46,7 +46,11 @@ def signed(x: float) -> str:
 
 
 def points(x: float) -> str:
-    return "+" * (x > 0) + f"{100 * x:.3g}".replace("-", "−")
+    """A share in percent without its sign: 0.25, 61.3."""
+    if x != x:
+        return "–"
+    digits = f"{100 * x:.1f}".removesuffix(".0") if abs(x) >= 0.1 else f"{100 * x:.2g}"
+    return "+" * (x > 0) + digits.replace("-", "−")
 
 
 def plural(n: float, noun: str) -> str:

@@ -169,6 +169,10 @@ class StackedLauncher(BasicLauncher):
                 f"hydra.launcher.backend={self.backend} with options={self.options}: {one_line(error)}"
             ) from error
         with workers:
+            if not joblib.parallel.get_active_backend()[0].supports_return_generator:
+                raise CompactHydraException(
+                    f"hydra.launcher.backend={self.backend} can't stream results; use loky"
+                )
             yield joblib.effective_n_jobs(self.n_jobs)
 
     def _checked(

@@ -25,9 +25,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from tinynet.network import Row, checked_seeds
-
-COLUMNS = 4096  # columns whose arrays fit the cache together
+from tinynet.network import checked_seeds
+from tinynet.rows import Row
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Numeric:
     def estimate(self, row, params, epoch, draws):
         h = max(self.h * self.decay**epoch, float(np.finfo(params.dtype).tiny))
         gradient = _gradient_buffer(row, params)
-        for weights, (plus, minus) in _moved_errors(row, params, (h, -h)):
+        for weights, (plus, minus) in row.moved_errors(params, (h, -h)):
             np.subtract(plus, minus, out=gradient[weights])
             gradient[weights] /= 2 * h
         return gradient
@@ -86,7 +85,7 @@ class Forward:
 
     def estimate(self, row, params, epoch, draws):
         gradient, error = _gradient_buffer(row, params), row.error(params)
-        for weights, (plus,) in _moved_errors(row, params, (self.h,)):
+        for weights, (plus,) in row.moved_errors(params, (self.h,)):
             np.subtract(plus, error, out=gradient[weights])
             gradient[weights] /= self.h
         return gradient
@@ -110,7 +109,7 @@ class ComplexStep:
 
     def estimate(self, row, params, epoch, draws):
         gradient = _gradient_buffer(row, params)
-        for weights, (moved,) in _moved_errors(row, params, (1j * self.h,)):
+        for weights, (moved,) in row.moved_errors(params, (1j * self.h,)):
             np.divide(moved.imag, self.h, out=gradient[weights])
         return gradient
 
@@ -243,39 +242,6 @@ def near_kink(row, params, h) -> np.ndarray:
     if row.network.activation != "relu":
         return np.zeros(params.shape[1], dtype=bool)
     return (np.abs(row.preactivations(params)) <= h).any(axis=0)
-
-
-def _moved_errors(row, params, moves):
-    """Errors with one weight moved, for every weight the row sees: yields (block, errors (len(moves), size, n_runs)).
-
-    A stack of copies of params, `size` for each move, has one weight moved in each copy: many weights at a time
-    when there are few runs, one when there are many, with the same bits.
-    """
-    n_params, n_runs = params.shape
-    size = min(n_params, max(1, COLUMNS // (len(moves) * n_runs)))
-    dtype = np.result_type(params, moves[0]) if isinstance(moves[0], complex) else params.dtype
-    copies = row.workspace.array("copies", (n_params, len(moves) * size, n_runs), dtype)
-    copies[...] = params[:, None]
-    columns, rows = copies.reshape(n_params, -1), copies.reshape(-1, n_runs)
-    n_copies = len(moves) * size
-    for block in [slice(0, n_params)] if size == n_params else row.live:
-        for start in range(block.start, block.stop, size):
-            weights = slice(start, min(start + size, block.stop))
-            still, stride = (
-                params[weights],
-                n_copies + 1,
-            )  # copy k moves weight start + k: a diagonal of copies
-            first = start * n_copies
-            moved = [
-                rows[first + m * size : first + m * size + len(still) * stride : stride]
-                for m in range(len(moves))
-            ]
-            for place, move in zip(moved, moves, strict=True):
-                np.add(still, move, out=place)
-            errors = row.error(columns).reshape(len(moves), size, n_runs)
-            yield weights, errors[:, : len(still)]
-            for place in moved:
-                place[...] = still
 
 
 def _gradient_buffer(row, params):

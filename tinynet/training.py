@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinynet.gradients import Draws, steps
-from tinynet.network import Row, Workspace, aligned, checked_seeds
+from tinynet.network import checked_seeds
+from tinynet.rows import CELLS, Row, Rows, Workspace, aligned
 
 BLOCK = 2048
 
@@ -60,8 +61,9 @@ def train(
         online_error=np.full((n_epochs, n_runs), np.nan, params.dtype),
         params=np.empty_like(params),
     )
-    for start in range(0, n_runs, BLOCK):
-        runs = slice(start, start + BLOCK)
+    size = max(1, BLOCK // network.n_params)
+    for start in range(0, n_runs, size):
+        runs = slice(start, start + size)
         draws = Draws(None if seeds is None else seeds[runs])
         trained = aligned((network.n_params, rates[runs].size), params.dtype)
         trained[...] = params[network.order, runs]
@@ -76,27 +78,35 @@ def train(
 
 def _train_block(network, problem, params, gradient, rates, draws, error, online_error):
     workspace = Workspace()
-    rows = [Row(network, x, t, workspace) for x, t in zip(problem.inputs, problem.targets, strict=True)]
+    inputs, targets = problem.inputs, problem.targets
+    rows = [Row(network, x, t, workspace) for x, t in zip(inputs, targets, strict=True)]
+    size = max(1, CELLS // (network.hidden_size * params.shape[1]))
+    all_rows = [
+        Rows(network, inputs[at : at + size], targets[at : at + size], workspace)
+        for at in range(0, len(rows), size)
+    ]
     update = workspace.array("update", params.shape, params.dtype)
-    blocks = [[(params[b], update[b], b) for b in steps(gradient, row)] for row in rows]
-    error[0] = _mean_error(rows, params)
+    moved = [[(params[block], update[block], block) for block in steps(gradient, row)] for row in rows]
+    rates = rates[0] if (rates == rates[0]).all() else rates  # a number is faster, with the same bits
+    error[0] = _mean_error(all_rows, params)
     for epoch in range(len(error) - 1):
         online = []
-        for row, moved in zip(rows, blocks, strict=True):
+        for row, blocks in zip(rows, moved, strict=True):
             slope = gradient.estimate(row, params, epoch, draws)
             if np.shape(slope) != params.shape:
                 raise ValueError(
                     f"gradient: {gradient} gave shape {np.shape(slope)}; params have {params.shape}"
                 )
-            for weights, step, block in moved:
+            for weights, step, block in blocks:
                 np.multiply(slope[block], rates, out=step)
                 np.subtract(weights, step, out=weights)
             if online_error is not None:
                 online.append(row.error(params))
         if online_error is not None:
             online_error[epoch] = sum(online) / len(rows)
-        error[epoch + 1] = _mean_error(rows, params)
+        error[epoch + 1] = _mean_error(all_rows, params)
 
 
-def _mean_error(rows, params):
-    return sum(row.error(params) for row in rows) / len(rows)
+def _mean_error(all_rows, params):
+    errors = [error for rows in all_rows for error in rows.errors(params)]
+    return sum(errors) / len(errors)

@@ -1,0 +1,168 @@
+"""The benchmark compares equal work: both sides are run small, and their results held against each other."""
+
+import csv
+import platform
+import re
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+import tinynet
+from experiments import benchmark
+from experiments.benchmark import Line, Measured, Recording
+
+
+def test_trainer_and_plain_loop_compute_the_same():
+    lines = list(benchmark.trainer(None, hidden_sizes=(2,), stacks=(1, 3), rounds=1))
+    apart = [line for line in lines if "difference" in line.what]
+    assert len(lines) == 6
+    assert all(line.ratio > 0 for line in lines if line not in apart)
+    assert len(apart) == 2
+    assert all(line.met for line in apart)
+
+
+def test_another_computation_would_be_seen():
+    problem, network = tinynet.Problem.streetlights(), tinynet.Network(3, 4)
+    history = tinynet.train(network, problem, network.initial([5]), tinynet.gradients.Analytic(), 0.1, 60)
+    apart = {
+        seed: benchmark.disagreement(history, 0, benchmark.plain_loop("analytic", seed, 4)) for seed in (5, 6)
+    }
+    assert apart[5] < 1e-13
+    assert apart[6] > 1e-2
+
+
+def test_extrapolation_is_exact_on_a_line_and_says_what_it_rests_on():
+    seconds, source = benchmark.extrapolate((4, 24), (2 + 4 * 0.3, 2 + 24 * 0.3), 1000)
+    assert seconds == pytest.approx(302)
+    assert source == "4 and 24: 2.0 s and 300 ms each"
+
+
+def test_composition_counts_the_jobs_of_both_launchers(tmp_path):
+    (line,) = benchmark.composition(tmp_path, n_jobs=8, sizes=(4, 8), rounds=1)
+    assert line.extrapolated.startswith("4 and 8: ")
+    assert "* extrapolated from 4 and 8: " in str(line)
+    with pytest.raises(RuntimeError, match="no_such_key"):
+        benchmark.measure(tmp_path, "compose.py", str(benchmark.ROOT / "conf"), "-m", "no_such_key=1")
+
+
+def errors(database) -> dict[tuple, list[float]]:
+    """The error curve of every run with a seed, by gradient, learning rate and seed."""
+    with closing(sqlite3.connect(database)) as store:
+        params, curves = {}, {}
+        for run, key, value in store.execute("SELECT run_uuid, key, value FROM params"):
+            params.setdefault(run, {})[key] = value
+        query = "SELECT run_uuid, value FROM metrics WHERE key = 'error' ORDER BY step"
+        for run, value in store.execute(query):
+            curves.setdefault(run, []).append(value)
+    keys = "gradient", "learning_rate", "seed"
+    return {tuple(params[run][key] for key in keys): curve for run, curve in curves.items()}
+
+
+def test_all_three_programs_record_the_same_errors(tmp_path):
+    joblib = "hydra/launcher=joblib", "hydra.launcher.n_jobs=1"
+    grid = benchmark.grid(4)
+    commands = ["-m", "experiments.run", *grid], ["usual.py", *grid], ["best.py", *grid, *joblib]
+    with ThreadPoolExecutor() as pool:
+        runs = pool.map(lambda command: benchmark.measure(tmp_path, *command), commands)
+        ours, *theirs = [errors(run.folder / "mlflow.db") for run in runs]
+    assert len(ours) == 4
+    for recorded in theirs:
+        assert recorded.keys() == ours.keys()
+        for key, curve in recorded.items():
+            assert len(curve) == benchmark.N_EPOCHS + 1
+            np.testing.assert_allclose(curve, ours[key], rtol=1e-6)
+
+
+def programs_that_take(fixed: float, each: float):
+    """In place of benchmark.measure: seconds and megabytes that grow with the number of runs."""
+
+    def measure(folder, *command):
+        seeds = re.search(r"seed=range\((\d+)\)", " ".join(command))
+        amount = fixed + each * 4 * int(seeds[1]) if seeds else fixed
+        return Measured(amount, amount, "", folder)
+
+    return measure
+
+
+def test_every_extrapolated_figure_of_the_sweep_is_marked(monkeypatch, tmp_path):
+    monkeypatch.setattr(benchmark, "measure", programs_that_take(fixed=5, each=0.5))
+    for line in benchmark.sweep(tmp_path, rounds=1):
+        assert (line.ours, line.theirs) == (pytest.approx(505), pytest.approx(505))
+        assert "5.0 s and 500 ms each" in str(line)
+        assert f"{line.theirs:.0f}*" in str(line)
+
+
+def test_proportion_compares_large_with_many_small(monkeypatch, tmp_path):
+    monkeypatch.setattr(benchmark, "measure", programs_that_take(fixed=0, each=0.01))
+    *goals, seconds, megabytes = benchmark.memory(tmp_path)
+    assert [line.ours for line in goals] == [0, 0, 100, 100]
+    assert [line.met for line in goals] == [True, True, False, True]
+    assert seconds.ratio == megabytes.ratio == 1
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    ways = Recording(tmp_path_factory.mktemp("recording"), n_runs=4)
+    for seconds in (ways.ours(), ways.raw(), ways.log_batch(2), ways.log_metric(2)):
+        assert seconds > 0
+    yield ways
+    mlflow.set_tracking_uri(before)
+
+
+def test_raw_sqlite_writes_what_ours_wrote(recorded):
+    rows = recorded.rows(recorded.database)
+    assert len(rows["runs"]) == 4
+    assert len(rows["metrics"]) > 4 * benchmark.N_EPOCHS
+    assert recorded.rows(recorded.before) == rows
+
+
+def test_log_batch_and_log_metric_write_what_ours_wrote(recorded):
+    first_two = [run.name for run in recorded.runs[:2]]
+    own = "key NOT LIKE 'mlflow.%' AND key != 'fingerprint'"  # tags that each way adds by itself
+    queries = (
+        "SELECT key, value FROM params WHERE run_uuid = ? ORDER BY 1",
+        "SELECT key, value, step FROM metrics WHERE run_uuid = ? ORDER BY 1, 3",
+        "SELECT key, value, step FROM latest_metrics WHERE run_uuid = ? ORDER BY 1",
+        f"SELECT key, value FROM tags WHERE run_uuid = ? AND {own} ORDER BY 1",
+    )
+    with closing(sqlite3.connect(recorded.database)) as store:
+        for name in first_two:
+            runs = store.execute("SELECT run_uuid FROM runs WHERE name = ?", [name]).fetchall()
+            ours, batch, points = [
+                [store.execute(query, run).fetchall() for query in queries] for run in runs
+            ]
+            assert ours == batch == points
+            assert all(ours)
+
+
+def test_table_and_machine_name_neither_host_nor_user(monkeypatch, tmp_path, capsys):
+    def trainer(folder):
+        """One line."""
+        yield Line("trainer", "a", 2.0, 1000.0, "s", at_least=400, extrapolated="3 runs")
+
+    monkeypatch.setitem(benchmark.SECTIONS, "trainer", trainer)
+    output = tmp_path / "bench.csv"
+    benchmark.main(["--only", "trainer", "--output", str(output)])
+    text = output.read_text()
+    (row,) = csv.DictReader(text.splitlines())
+    assert (row["ours"], row["ratio"], row["met"], row["extrapolated"]) == ("2.0", "500.0", "True", "3 runs")
+    assert row["python"] == platform.python_version()
+    assert {"cpu", "cores", "os", "numpy", "mlflow", "hydra"} <= row.keys()
+    text += capsys.readouterr().out
+    assert "500×" in text
+    assert platform.node() not in text
+
+
+def test_an_unknown_section_is_answered_with_the_known(capsys):
+    with pytest.raises(SystemExit):
+        benchmark.main(["--only", "trainer,speed"])
+    assert (
+        "there is no speed; give some of trainer, composition, sweep, memory, recording"
+        in capsys.readouterr().err
+    )

@@ -1,0 +1,668 @@
+"""Laws of recording and loading. The reference is MLflow itself: its public client, its models, its reading."""
+
+import itertools
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments import stores, tables, tracking
+from experiments.tracking import Run, StoreError
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, of its dependencies
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """A store that MLflow has made, to copy: a second of migrations once, not in every test."""
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    tracking.open_store(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def uri(template, tmp_path):
+    return f"sqlite:///{shutil.copy(template, tmp_path / 'mlflow.db')}"
+
+
+def by_client(uri):
+    """The same store, served through MLflow's public client."""
+    where = stores.address(uri)
+    return tracking.Store(where, tracking._Client(where))
+
+
+def some_runs(n_runs=6, n_epochs=10, failed=()):
+    """Runs with what is awkward: early divergence, ragged curves, sparse steps, numpy scalars, a failure."""
+    rng = np.random.default_rng(n_runs)
+    error = 10.0 ** rng.normal(size=(n_epochs + 1, n_runs))  # (n_steps, n_runs)
+    error[4:, 1:2] = np.nan
+    error[6:, 2:3] = np.inf
+    return [
+        Run(
+            name=f"numeric h=1e-4 lr=0.1 H=4 seed={seed}",
+            fingerprint=f"{seed:016x}",
+            params={"seed": np.int64(seed), "learning_rate": np.float64(0.1), "bias": False, "gradient": "numeric"},
+            metrics={"final_error": error[-1, seed], "evaluations": np.int64(9), "half": np.float32(0.5)},
+            curves={"error": error[: 8 + seed, seed], "online": (np.array([0, 5, 9]), error[:3, seed])},
+            tags={"outcome": "converged", "empty": ""},
+            failed=seed in failed,
+        )
+        for seed in range(n_runs)
+    ]
+
+
+def record(store, runs, experiment="convergence", name="first", status="FINISHED"):
+    sweep = store.open_sweep(experiment, "f00d", name, {"seeds": len(runs)}, {"command": "make sweep"})
+    sweep.record(runs)
+    sweep.end(status, {"seconds": 1.5}, {"note": "done"}, {"config.yaml": "seed: 1\n"})
+    return sweep
+
+
+def rows(uri, *names):
+    """Every row of every table that holds runs, as a set; run ids, times and places by what they belong to."""
+    with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as database:
+        tags = database.execute("SELECT run_uuid, key, value FROM tags").fetchall()
+        name = {owner: value for owner, key, value in tags if key in ("sweep", "fingerprint")}
+        found = {}
+        for table in names or set(tables.COLUMNS) - {"experiments"}:
+            cursor = database.execute(f"SELECT *, {', '.join(f'typeof({c})' for c in tables.COLUMNS[table].split())} FROM {table}")
+            columns = [column[0] for column in cursor.description]
+            found[table] = sorted(
+                (tuple(_neutral(column, value, name) for column, value in zip(columns, row, strict=True)) for row in cursor),
+                key=repr,
+            )
+        return found
+
+
+def _neutral(column, value, name):
+    if column in ("timestamp", "start_time", "end_time") and value is not None:
+        return "a time" if time.time() * 1000 - 600_000 < value < time.time() * 1000 else value
+    if column == "artifact_uri":
+        return [name.get(part, part) for part in value.split("/")[-2:]]
+    return name.get(value, value) if isinstance(value, str) else value
+
+
+# --- two ways in, one result --------------------------------------------------------------------------
+
+
+def test_tables_and_client_leave_the_same_rows(uri, template, tmp_path):
+    other = f"sqlite:///{shutil.copy(template, tmp_path / 'other.db')}"
+    runs = some_runs(failed=[3])
+    record(tracking.open_store(uri), runs)
+    record(by_client(other), runs)
+    ours, theirs = rows(uri), rows(other)
+    assert len(ours["metrics"]) > 60
+    for table in ours:
+        assert ours[table] == theirs[table], table
+
+
+def test_mlflow_reads_the_same_from_both_ways(uri, template, tmp_path):
+    from mlflow import MlflowClient
+
+    other = f"sqlite:///{shutil.copy(template, tmp_path / 'other.db')}"
+    runs = some_runs(failed=[3])
+    sweeps = [record(tracking.open_store(uri), runs), record(by_client(other), runs)]
+    questions = [
+        ("", ["metrics.final_error DESC"]),
+        ("metrics.final_error < 1 AND params.seed != '2'", ["params.seed ASC"]),
+        ("attributes.status = 'FAILED'", []),
+        ("tags.outcome = 'converged' AND attributes.run_name LIKE '%seed=1'", ["attributes.run_name"]),
+    ]
+    answers = []
+    for address, sweep in zip((uri, other), sweeps, strict=True):
+        client = MlflowClient(address)
+        seen = []
+        for condition, order in questions:
+            condition = " AND ".join(filter(None, [condition, f"tags.mlflow.parentRunId = '{sweep.run_id}'"]))
+            found = client.search_runs([sweep.experiment_id], condition, order_by=[*order, "tags.fingerprint"])
+            seen.append([run.data.tags["fingerprint"] for run in found])
+        for run in found:
+            run = client.get_run(run.info.run_id)
+            history = client.get_metric_history(run.info.run_id, "error")
+            seen.append([(point.step, point.value) for point in history])
+            tags = {key: value for key, value in run.data.tags.items() if key != "mlflow.parentRunId"}
+            seen.append((run.info.status, run.info.run_name, run.data.params, run.data.metrics, tags))
+        answers.append(seen)
+    assert len(answers[0][0]) == len(runs)
+    assert answers[0] == answers[1]
+
+
+@settings(max_examples=25)
+@given(values=st.lists(st.floats(width=32) | st.sampled_from([np.nan, np.inf, -np.inf]), max_size=12))
+def test_latest_value_is_that_of_the_last_finite_step(values):
+    run = tracking._checked(Run("r", "f", {}, curves={"error": np.array(values)}))
+    written = list(tables.metric_rows({"id": run}, 5))
+    finite = [(step, value) for step, value in enumerate(values) if np.isfinite(value)]
+    assert [(row[3], row[1]) for row in written] == finite
+    assert ("error" in run.curves) == bool(finite)
+
+
+def test_rows_go_in_in_the_order_of_their_primary_key():
+    runs = {f"{i:032x}": tracking._checked(run) for i, run in enumerate(some_runs())}
+    written = [(key, time, step, owner) for key, _, time, step, _, owner in tables.metric_rows(runs, 5)]
+    assert written == sorted(written)
+
+
+# --- the guard ----------------------------------------------------------------------------------------
+
+
+def test_columns_are_those_of_mlflows_models(uri):
+    live = {name: [column.name for column in table.columns] for name, table in tracking._models().items()}
+    assert live == {name: columns.split() for name, columns in tables.COLUMNS.items()}
+    assert isinstance(tracking.open_store(uri).backend, tables.Tables)
+
+
+def test_bound_on_mlflow_is_what_the_guard_knows():
+    """Tables are known for one minor version. A wider bound needs a look at the next one's models first."""
+    import mlflow
+    from packaging.requirements import Requirement
+    from packaging.version import Version
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    bound = next(r.specifier for r in map(Requirement, project["dependencies"]) if r.name == "mlflow")
+    installed = Version(mlflow.__version__)
+    assert (installed.major, installed.minor) == (3, 17)
+    assert installed in bound
+    assert not {"3.16.99", "3.18.0", "3.99", "4.0"} & set(bound.filter(["3.16.99", "3.18.0", "3.99", "4.0"]))
+
+
+def test_a_store_with_another_column_is_left_to_mlflow(uri):
+    with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as database:
+        database.execute("ALTER TABLE runs ADD COLUMN colour TEXT")
+    store = tracking.open_store(uri)
+    assert isinstance(store.backend, tracking._Client)
+    record(store, some_runs(2))
+    assert len(tracking.load_sweep(uri).runs) == 2
+
+
+# --- once, whole, finished ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("opened", [tracking.open_store, by_client], ids=["tables", "client"])
+def test_recording_again_changes_nothing_but_a_failure(uri, opened):
+    runs = some_runs(failed=[3])
+    sweep = record(opened(uri), runs)
+    once = rows(uri, "runs", "metrics", "params", "tags", "latest_metrics")
+    again = opened(uri).open_sweep("convergence", "f00d", "second", {}, {})
+    assert (again.run_id, again.name, again.continued) == (sweep.run_id, "first", True)
+    assert set(again.recorded()) == {run.fingerprint for run in runs} - {runs[3].fingerprint}
+    again.record(some_runs())
+    again.end("FINISHED", {"seconds": 1.5}, {"note": "done"})
+    loaded = tracking.load_sweep(uri)
+    assert list(loaded.runs["status"]) == ["FINISHED"] * 6
+    assert list(loaded.runs["run_id"]) == list(dict.fromkeys(loaded.runs["run_id"]))
+    twice = rows(uri, "params", "tags")
+    if opened is tracking.open_store:  # the client can only hide the failed run
+        assert twice == {table: once[table] for table in twice}
+
+
+def test_recorded_gives_outcome_and_final_error(uri):
+    runs = some_runs()
+    found = record(tracking.open_store(uri), runs).recorded()
+    expected = {run.fingerprint: run.metrics["final_error"] for run in runs}
+    assert found == {key: ("converged", error if np.isfinite(error) else np.inf) for key, error in expected.items()}
+
+
+def test_a_stack_is_recorded_whole_or_not_at_all(uri, monkeypatch):
+    sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    before = rows(uri)
+
+    def broken(runs, time, whole=tables.metric_rows):
+        yield from itertools.islice(whole(runs, time), 20)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tables, "metric_rows", broken)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.record(some_runs())
+    monkeypatch.undo()
+    assert rows(uri) == before
+    sweep.record(some_runs())
+    assert len(sweep.recorded()) == 6
+
+
+def test_a_deleted_run_is_recorded_again(uri):
+    from mlflow import MlflowClient
+
+    sweep = record(tracking.open_store(uri), some_runs())
+    MlflowClient(uri).delete_run(tracking.load_sweep(uri).runs["run_id"][0])
+    sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "second", {}, {})
+    assert len(sweep.recorded()) == 5
+    sweep.record(some_runs())
+    assert len(sweep.recorded()) == 6
+
+
+def test_run_ids_follow_from_parent_and_fingerprint_and_begin_with_the_time():
+    ids = {tables.run_id(1_700_000_000_000, parent, mark) for parent in "ab" for mark in "xy"}
+    assert len(ids) == 4
+    assert all(len(i) == 32 and int(i[:12], 16) == 1_700_000_000_000 for i in ids)
+    assert tables.run_id(7, "a", "x") == tables.run_id(7, "a", "x")
+
+
+def test_stores_opened_at_once_open_one_sweep(uri):
+    tracking.open_store(uri).record_run("convergence", some_runs(1)[0])
+    found, gate = [], threading.Barrier(6)
+
+    def start():
+        store = tracking.open_store(uri)
+        gate.wait()
+        sweep = store.open_sweep("convergence", "f00d", "first", {}, {})
+        sweep.record(some_runs())
+        found.append(sweep.run_id)
+
+    threads = [threading.Thread(target=start) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert len(set(found)) == 1
+    assert len(tracking.load_sweep(uri).runs) == 6
+
+
+def test_fresh_opens_another_sweep_and_the_newest_is_continued(uri):
+    store = tracking.open_store(uri)
+    first = record(store, some_runs(2))
+    second = store.open_sweep("convergence", "f00d", "second", {}, {}, fresh=True)
+    assert second.run_id != first.run_id
+    assert store.open_sweep("convergence", "f00d", "third", {}, {}).run_id == second.run_id
+    assert store.open_sweep("convergence", "beef", "other", {}, {}).run_id not in (first.run_id, second.run_id)
+
+
+def test_a_run_alone_is_recorded_anew_each_time(uri):
+    store = tracking.open_store(uri)
+    run = some_runs(1)[0]
+    assert store.record_run("alone", run) != store.record_run("alone", run)
+    assert len(rows(uri, "runs")["runs"]) == 2
+
+
+def test_a_deleted_experiment_is_named(uri):
+    from mlflow import MlflowClient
+
+    sweep = record(tracking.open_store(uri), some_runs(1))
+    MlflowClient(uri).delete_experiment(sweep.experiment_id)
+    with pytest.raises(StoreError, match=r"'convergence' was deleted.*restore"):
+        tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"params": {"a$b": 1}}, "a\\$b"),
+        ({"tags": {"a/../b": "1"}}, "resolve to 'b'"),
+        ({"metrics": {"x" * 251: 1.0}}, "251|250"),
+    ],
+)
+def test_names_that_mlflow_refuses_are_refused(uri, change, says):
+    sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    with pytest.raises(ValueError, match=says):
+        sweep.record([Run("r", "f", **{"params": {}, **change})])
+    assert sweep.recorded() == {}
+
+
+def test_a_curve_must_have_rising_steps():
+    with pytest.raises(ValueError, match="steps rising"):
+        tracking._checked(Run("r", "f", {}, curves={"error": (np.array([0, 2, 1]), np.zeros(3))}))
+
+
+def test_artifacts_arrive_beside_the_store(uri, tmp_path):
+    from mlflow import MlflowClient
+
+    sweep = record(tracking.open_store(uri), some_runs(1))
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "index.html").write_text("<p>")
+    tracking.attach(uri, sweep.run_id, folder)
+    names = {file.path for file in MlflowClient(uri).list_artifacts(sweep.run_id)}
+    assert names == {"config.yaml", "index.html"}
+    assert list((tmp_path / "mlruns").rglob("config.yaml"))
+
+
+# --- loading ------------------------------------------------------------------------------------------
+
+
+def test_what_is_loaded_is_what_was_recorded(uri):
+    runs = some_runs(failed=[3])
+    sweep = record(tracking.open_store(uri), runs)
+    loaded = tracking.load_sweep(uri)
+    assert (loaded.run_id, loaded.name, loaded.status) == (sweep.run_id, "first", "FINISHED")
+    assert (loaded.params, loaded.metrics) == ({"seeds": "6"}, {"seconds": 1.5})
+    assert loaded.tags["note"] == "done"
+    assert list(loaded.runs["params.seed"]) == list(range(6))
+    assert loaded.runs["params.seed"].dtype == np.int64
+    assert loaded.runs["params.bias"].dtype == bool
+    assert list(loaded.runs["params.learning_rate"]) == [0.1] * 6
+    assert list(loaded.runs["tags.fingerprint"]) == [run.fingerprint for run in runs]
+    assert list(loaded.runs["status"] == "FAILED") == [run.failed for run in runs]
+    assert set(loaded.curves) == {"error", "online"}
+    for i, run in enumerate(runs):
+        recorded = np.where(np.isfinite(run.curves["error"]), run.curves["error"], np.nan)
+        curve = loaded.curves["error"][:, i]
+        assert np.array_equal(curve[: len(recorded)], recorded, equal_nan=True)
+        assert np.isnan(curve[len(recorded) :]).all()
+
+
+def test_every_way_of_loading_gives_the_same(uri, monkeypatch):
+    record(tracking.open_store(uri), some_runs(failed=[3]))
+    ours = tracking.load_sweep(uri)
+    monkeypatch.setattr(tracking, "_backend", lambda where, write: tracking._Client(where))
+    same(ours, tracking.load_sweep(uri))
+
+
+def same(a, b):
+    assert a.runs.equals(b.runs)
+    assert list(a.runs.columns) == list(b.runs.columns)
+    assert a.curves.keys() == b.curves.keys()
+    assert all(np.array_equal(a.curves[key], b.curves[key], equal_nan=True) for key in a.curves)
+    for field in ("run_id", "name", "status", "experiment", "experiment_id", "start_time", "params", "metrics", "tags"):
+        assert getattr(a, field) == getattr(b, field), field
+
+
+def test_the_newest_sweep_is_loaded_or_the_one_named(uri):
+    store = tracking.open_store(uri)
+    for mark, experiment in (("a", "one"), ("b", "two"), ("c", "two")):
+        sweep = store.open_sweep(experiment, mark, f"sweep {mark}", {}, {})
+        sweep.record(some_runs(2))
+        time.sleep(0.002)
+    assert tracking.load_sweep(uri).name == "sweep c"
+    assert tracking.load_sweep(uri, experiment="one").name == "sweep a"
+    assert tracking.load_sweep(uri, sweep="sweep b").name == "sweep b"
+    assert tracking.load_sweep(uri, sweep=sweep.run_id).name == "sweep c"
+    with pytest.raises(StoreError, match=r"no sweep 'nine'; there are sweep c, sweep b, sweep a"):
+        tracking.load_sweep(uri, sweep="nine")
+    with pytest.raises(StoreError, match=r"no sweep of experiment 'three' in it yet; `make sweep EXPERIMENT=three`"):
+        tracking.load_sweep(uri, experiment="three")
+
+
+def test_a_sweep_without_runs_loads_empty(uri):
+    tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    loaded = tracking.load_sweep(uri)
+    assert (len(loaded.runs), loaded.curves, loaded.status) == (0, {}, "RUNNING")
+
+
+def test_loading_from_a_database_does_not_import_mlflow(uri):
+    record(tracking.open_store(uri), some_runs(2))
+    code = f"import sys; from experiments import tracking; tracking.load_sweep({uri!r}); print('mlflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "False"
+
+
+# --- stores that are no store -------------------------------------------------------------------------
+
+SECRET = "s3cr3t@/:x"
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ("", "not understood; say sqlite:///mlflow.db"),
+        ("mongodb://user:s3cr3t@/:x@host/db", "not understood"),
+        ("sqlite://", "a SQLite store is a file"),
+        ("sqlite:///", "a SQLite store is a file"),
+        ("sqlite:///:memory:", "a SQLite store is a file"),
+        ("sqlite:mlflow.db", "not understood"),
+        ("http://", "not understood"),
+        ("http://host:port", "not understood"),
+        ("./mlruns", "no longer keeps runs in folders"),
+        ("file:///tmp/mlruns", "no longer keeps runs in folders"),
+        ("databricks:x", "not understood"),
+        ("postgresql://", "not understood"),
+        ("postgresql+nodriver://user:s3cr3t@/:x@localhost/db", "is no address of a database|driver"),
+        ("postgresql://user:s3cr3t@/:x@127.0.0.1:1/db", "refused|driver"),
+        ("http://user:s3cr3t@127.0.0.1:1", "refused"),
+    ],
+)
+def test_a_uri_that_names_no_store_is_answered_without_its_password(bad, says, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    for use in (tracking.open_store, tracking.load_sweep):
+        with pytest.raises(StoreError, match=says) as caught:
+            use(bad)
+        assert "s3cr3t" not in str(caught.value)
+        assert str(caught.value).startswith("tracking.uri=")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"postgresql://me:{SECRET}@host:5432/runs",
+        f"https://me:{SECRET}@host/x?token=abc&password={SECRET}",
+        f"cannot reach mysql+pymysql://me:{SECRET}@host today",
+    ],
+)
+def test_masked_hides_passwords_and_nothing_else(uri):
+    hidden = tracking.masked(uri)
+    assert "s3cr3t" not in hidden
+    assert "abc" not in hidden
+    assert "me:***@host" in hidden
+
+
+def sqlite_with(path, *statements):
+    with closing(sqlite3.connect(path)) as database:
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
+
+
+def folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda path: path.write_bytes(b""), "empty file"),
+        (lambda path: path.write_bytes(os.urandom(5000)), "damaged or no SQLite file"),
+        (lambda path: path.write_bytes(b"SQLite format 3\0" + os.urandom(5000)), "damaged or no SQLite file"),
+        (lambda path: (path.unlink(), sqlite_with(path, "CREATE TABLE t (a)")), "MLflow did not make it"),
+        (lambda path: sqlite_with(path, "UPDATE alembic_version SET version_num='451aebb31d03'"), "older MLflow"),
+        (lambda path: sqlite_with(path, "UPDATE alembic_version SET version_num='ffffffffffff'"), "newer MLflow"),
+        (folder, "is a folder"),
+    ],
+    ids=["empty", "noise", "damaged", "foreign", "older", "newer", "folder"],
+)
+def test_a_file_that_is_no_store_is_named_and_left_alone(uri, spoil, says):
+    path = Path(uri.removeprefix("sqlite:///"))
+    spoil(path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(StoreError, match=says):
+        tracking.open_store(uri)
+    assert (path.read_bytes() if path.is_file() else None) == before
+    assert not list(path.parent.glob(".mlflow.db*"))
+
+
+def test_a_store_that_is_not_there_is_no_sweep(tmp_path):
+    with pytest.raises(StoreError, match="no store yet; `make sweep`"):
+        tracking.load_sweep(f"sqlite:///{tmp_path}/mlflow.db")
+    assert not list(tmp_path.iterdir())
+
+
+def test_recording_waits_for_another_writer(uri):
+    sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    with closing(sqlite3.connect(uri.removeprefix("sqlite:///"), check_same_thread=False)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        threading.Timer(1, other.rollback).start()
+        began = time.monotonic()
+        sweep.record(some_runs())
+        assert time.monotonic() - began > 0.9
+    assert len(sweep.recorded()) == 6
+
+
+def test_a_lock_that_stays_is_named(uri, monkeypatch):
+    monkeypatch.setattr(tracking, "PATIENCE", 0.1)
+    sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="another program has held a lock"):
+            sweep.record(some_runs())
+
+
+# --- a store that comes to be -------------------------------------------------------------------------
+
+
+def test_of_makers_at_once_one_wins_and_nothing_is_left_over(tmp_path):
+    path, gate = tmp_path / "new" / "mlflow.db", threading.Barrier(8)
+
+    def make(fresh):
+        gate.wait()
+        fresh.write_text(fresh.name)
+
+    threads = [threading.Thread(target=stores.make_sqlite, args=(path, make)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [file.name for file in path.parent.iterdir()] == ["mlflow.db"]
+
+
+def test_a_maker_killed_midway_leaves_no_store_and_the_next_clears_up(tmp_path):
+    path = tmp_path / "mlflow.db"
+    code = (
+        "import os, pathlib, sys; from experiments import stores\n"
+        "def make(fresh): fresh.write_text('half'); os.kill(os.getpid(), 9)\n"
+        "stores.make_sqlite(pathlib.Path(sys.argv[1]), make)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=False)
+    assert done.returncode == -9
+    assert [file.name.endswith(".new") for file in tmp_path.iterdir()] == [True]
+    stores.make_sqlite(path, lambda fresh: fresh.write_text("whole"))
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("mlflow.db", "whole")]
+
+
+def test_without_hard_links_the_store_is_moved(tmp_path, monkeypatch):
+    def no_links(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", no_links)
+    stores.make_sqlite(tmp_path / "mlflow.db", lambda fresh: fresh.write_text("whole"))
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("mlflow.db", "whole")]
+
+
+# --- a server -----------------------------------------------------------------------------------------
+
+SERVE = """
+import sys
+from mlflow.server import app
+from mlflow.server.handlers import initialize_backend_stores
+from werkzeug.serving import make_server
+initialize_backend_stores(sys.argv[1], sys.argv[1], sys.argv[2])
+make_server("127.0.0.1", int(sys.argv[3]), app, threaded=True).serve_forever()
+"""
+
+
+@pytest.fixture(scope="module")
+def server(template, tmp_path_factory):
+    """MLflow's own server on a store of its own: its URI and its process."""
+    folder = tmp_path_factory.mktemp("server")
+    path = shutil.copy(template, folder / "mlflow.db")
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", SERVE, f"sqlite:///{path}", str(folder / "artifacts"), str(port)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{path}"}
+    process = subprocess.Popen(command, env=env, **quiet)
+    try:
+        for _ in range(300):
+            with closing(socket.socket()) as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}", process, f"sqlite:///{path}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_server_holds_the_same_as_a_database(server, uri):
+    address, _, behind = server
+    runs = some_runs(failed=[3])
+    record(tracking.open_store(uri), runs)
+    record(tracking.open_store(address), runs)
+    ours, theirs = rows(uri), rows(behind)
+    for table in ours:
+        assert ours[table] == theirs[table], table
+    same(tracking.load_sweep(address), tracking.load_sweep(behind))
+    again = tracking.open_store(address).open_sweep("convergence", "f00d", "second", {}, {})
+    assert again.continued
+    again.record(some_runs())
+    assert list(tracking.load_sweep(address).runs["status"]) == ["FINISHED"] * 6
+
+
+def test_long_histories_come_whole_from_a_server(server):
+    """The server hands out 25,000 values at a time and takes 1,000; these are more."""
+    address, _, behind = server
+    curve = np.arange(2500.0)
+    sweep = tracking.open_store(address).open_sweep("long", "1", "long", {}, {})
+    sweep.record([Run("by the client", "0", {f"p{k}": k for k in range(130)}, curves={"error": curve})])
+    place = tracking.open_store(behind).backend
+    parent = (sweep.run_id, sweep._start)
+    more = [tracking._complete(Run(f"{i}", f"{i}", {}, curves={"error": curve + i}), sweep.run_id) for i in range(1, 25)]
+    place.record(sweep._place, parent, more)
+    loaded = tracking.load_sweep(address, sweep="long")
+    expected = curve[:, None] + loaded.runs["tags.fingerprint"].astype(int).to_numpy()
+    assert np.array_equal(loaded.curves["error"], expected)
+    assert sum(column.startswith("params.") for column in loaded.runs) == 130
+
+
+def test_a_frozen_server_is_known_within_seconds(server, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    monkeypatch.setattr(tracking, "GREETING", 0.5)
+    address, process, _ = server
+    process.send_signal(19)
+    try:
+        began = time.monotonic()
+        with pytest.raises(StoreError, match="127.0.0.1"):
+            tracking.open_store(address)
+        assert time.monotonic() - began < 5
+    finally:
+        process.send_signal(18)
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif("TINYNET_POSTGRES" not in os.environ, reason="set TINYNET_POSTGRES to the URI of an empty database")
+def test_postgresql_holds_the_same_as_sqlite(uri):
+    address = os.environ["TINYNET_POSTGRES"]
+    runs = some_runs(failed=[3])
+    ours = tracking.load_sweep(record(tracking.open_store(uri), runs).store.uri)
+    store = tracking.open_store(address)
+    assert isinstance(store.backend, tables.Tables)
+    fresh = store.open_sweep("convergence", "f00d", "first", {"seeds": 6}, {"command": "make sweep"}, fresh=True)
+    fresh.end("FINISHED")
+    record(store, runs)
+    theirs = tracking.load_sweep(address)
+    theirs_by_client = tracking.load_sweep(address)
+    same(theirs, theirs_by_client)
+    columns = [c for c in ours.runs if c not in ("run_id", "tags.mlflow.parentRunId")]
+    assert ours.runs[columns].equals(theirs.runs[columns])
+    assert np.array_equal(ours.curves["error"], theirs.curves["error"], equal_nan=True)
+    again = store.open_sweep("convergence", "f00d", "second", {}, {})
+    assert (again.run_id, len(again.recorded())) == (fresh.run_id, 5)
+    again.record(some_runs())
+    assert len(again.recorded()) == 6
+
+
+# --- the link -----------------------------------------------------------------------------------------
+
+
+def test_link_opens_training_runs_and_holds_no_password():
+    page = "/#/experiments/7/runs?workflowType=machine_learning"
+    assert tracking.link("sqlite:///mlflow.db", "7") == f"http://127.0.0.1:5000{page}"
+    assert tracking.link("sqlite:///mlflow.db", "7", port=5001) == f"http://127.0.0.1:5001{page}"
+    assert tracking.link("https://me:secret@host:8080/sub/", "7") == f"https://host:8080/sub{page}"
+    assert "parentRunId%60%20%3D%20%27abc%27" in tracking.link("sqlite:///mlflow.db", "7", "abc")

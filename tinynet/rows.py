@@ -1,0 +1,259 @@
+"""The hot loop's arithmetic: rows of a problem as a stack of nets sees them.
+
+    z = W x + b    a = f(z)    y = v·a + c    e = (y - t)²        (b and c only with bias)
+
+A column of an array is a run, or a copy of one, and its bits are the same whatever stands beside it: sums are
+written out in a fixed order, without BLAS and without reductions, whose order follows the memory layout.
+"""
+
+import numpy as np
+
+CELLS = 16384  # numbers in an array of the hot loop, so that the arrays in use fit the cache together
+
+
+def _relu(z, out):
+    if np.iscomplexobj(z):  # the real part decides; a NaN stays one
+        out[...] = np.where(z.real <= 0, 0, z)
+        return out
+    return np.maximum(z, 0, out=out)
+
+
+def _relu_slope(a, out):  # 1 where a > 0, else 0; np.sign branches, and takes ten times as long
+    return np.minimum(np.ceil(a, out=out), 1, out=out)
+
+
+def _logistic(z, out):  # 1 / (1 + exp(-z)), without its overflow
+    np.tanh(np.multiply(z, 0.5, out=out), out=out)
+    return np.multiply(np.add(out, 1, out=out), 0.5, out=out)
+
+
+def _logistic_slope(a, out):
+    return np.multiply(np.subtract(1, a, out=out), a, out=out)
+
+
+def _tanh(z, out):
+    return np.tanh(z, out=out)
+
+
+def _tanh_slope(a, out):
+    return np.subtract(1, np.multiply(a, a, out=out), out=out)
+
+
+ACTIVATIONS = {  # name: f(z) and f'(z) as a function of a = f(z), both into `out`
+    "relu": (_relu, _relu_slope),
+    "logistic": (_logistic, _logistic_slope),
+    "tanh": (_tanh, _tanh_slope),
+}
+
+
+class Rows:
+    """Rows of a problem as a stack of nets sees them: their errors, (n_rows, n_columns).
+
+    params come in working order (`Network.order`), with any number of columns, real or complex. Inputs of 0
+    are left out and multiplications by 1 saved, which changes no finite value. Rows may share a workspace.
+    """
+
+    def __init__(self, network, inputs, targets, workspace=None):
+        H, n_weights = network.hidden_size, network.hidden_size * network.n_inputs
+        self.network, self.targets = network, np.array(targets, dtype=float)
+        self.workspace = Workspace() if workspace is None else workspace
+        self.inputs = [
+            [(slice(j * H, (j + 1) * H), float(x)) for j, x in enumerate(row) if x != 0] for row in inputs
+        ]
+        self.b = slice(n_weights, n_weights + H) if network.bias else None
+        self.v = slice(n_weights + H * network.bias, n_weights + H * network.bias + H)
+        self._f, self._slope = ACTIVATIONS[network.activation]
+        self._bound = {}
+
+    def errors(self, params) -> np.ndarray:
+        """e = (y - t)² of every row, (n_rows, n_columns), a new array."""
+        at = self._at(params)
+        d = self._outputs(at) - at.t
+        return np.multiply(d, d, out=d)
+
+    def outputs(self, params) -> np.ndarray:
+        """y = v·a + c of every row, (n_rows, n_columns), a new array."""
+        return self._outputs(self._at(params)).copy()
+
+    def _outputs(self, at):
+        self._terms(at)
+        for upper, lower in at.folds:
+            np.add(upper, lower, out=upper)
+        if at.c is not None:
+            at.y += at.c
+        return at.y
+
+    def _terms(self, at):  # v·a before its sum
+        for z, inputs in zip(at.a, at.inputs, strict=True):
+            _weighted_sum(at.b, inputs, at.spare, out=z)
+        np.multiply(at.v, self._f(at.a, out=at.a), out=at.terms)
+
+    def _at(self, params):  # views and buffers of the last few params
+        bound = self._bound.get(id(params))
+        if bound is None or bound.params is not params:
+            if len(self._bound) > 3:
+                self._bound.clear()
+            bound = self._bound[id(params)] = _Bound(self, params)
+        return bound
+
+
+class Row(Rows):
+    """One row: its error, (n_columns,), and the error's gradient, (n_params, n_columns)."""
+
+    def __init__(self, network, x, target, workspace=None):
+        super().__init__(network, [x], [target], workspace)
+        self._copies = {}
+        rest = slice(network.hidden_size * network.n_inputs, network.n_params)
+        self.live = _joined([block for block, _ in self.inputs[0]] + [rest])  # what the error depends on
+
+    def error(self, params) -> np.ndarray:
+        """e = (y - t)², (n_columns,), a new array."""
+        return self.errors(params)[0]
+
+    def preactivations(self, params) -> np.ndarray:
+        """z = W x + b, (hidden_size, n_columns), a new array."""
+        at = self._at(params)
+        return _weighted_sum(at.b, at.inputs[0], at.spare, out=np.empty_like(at.v))
+
+    def gradient(self, params, out=None) -> np.ndarray:
+        """de/dparams by backpropagation, relu'(0) = 0; into `out`, or a new array."""
+        if out is None:
+            out = np.zeros_like(params)
+        at = self._at(params)
+        d = self._outputs(at)[0] - at.t[0]
+        a, dy, dz = at.a[0], at.terms[0], at.spare
+        d *= 2  # de/dy
+        dy[...] = d  # for every unit: a copy is faster than to broadcast twice
+        np.multiply(a, dy, out=out[self.v])
+        np.multiply(at.v, dy, out=dz)
+        dz *= self._slope(a, out=a)  # de/dz
+        for block, x in self.inputs[0]:
+            np.multiply(dz, x, out=out[block])
+        if at.c is not None:
+            out[self.b], out[-1] = dz, d
+        return out
+
+    def moved_errors(self, params, moves):
+        """Errors with one weight moved: for every weight that the error depends on, by each of `moves`.
+
+        Yields (block, errors (n_moves, block size, n_columns)), bit for bit the `error` of params with that
+        one weight moved: from copies of params, all weights at a time, when there are few columns; else a
+        weight of each hidden unit at a time.
+        """
+        n_params, n_columns = params.shape
+        if len(moves) * n_params**2 * n_columns <= CELLS:
+            yield slice(0, n_params), self._errors_of_copies(params, moves)
+        else:
+            yield from self._errors_of_moved_units(params, moves)
+
+    def _errors_of_copies(self, params, moves):  # (n_moves, n_params, n_columns)
+        n, n_columns = params.shape
+        dtype = _moved_dtype(params, moves)
+        key = len(moves), n_columns, dtype.char
+        if key not in self._copies:
+            copies = self.workspace.array("copies", (n, len(moves), n, n_columns), dtype)
+            in_turn = copies.reshape(-1, n_columns)
+            moved = [in_turn[m * n :: len(moves) * n + 1] for m in range(len(moves))]  # copy i's weight i
+            self._copies[key] = copies, copies.reshape(n, -1), moved
+        copies, columns, moved = self._copies[key]
+        copies[...] = params[:, None, None]
+        for place, move in zip(moved, moves, strict=True):
+            np.add(params, move, out=place)
+        return self.error(columns).reshape(len(moves), n, n_columns)
+
+    def _errors_of_moved_units(self, params, moves):
+        """Only the moved unit is computed again; the other units' terms are added in the full sum's order."""
+        at, others, n_moves = self._at(params), [], len(moves)
+        self._terms(at)
+        for partners, (upper, lower) in zip(self.network.partners, at.folds, strict=True):
+            others.append(at.padded.take(partners, axis=0, mode="clip"))
+            np.add(upper, lower, out=upper)
+        dtype = _moved_dtype(params, moves)
+        moves = np.array(moves, dtype)[:, None, None]
+        moved, d, spare = (
+            self.workspace.array(name, (n_moves, *at.v.shape), dtype) for name in ("moved", "d", "spare")
+        )
+        for moving in [block for block, _ in self.inputs[0]] + [self.b] * self.network.bias:
+            np.add(params[moving], moves, out=moved)
+            weights = [(moved if block is moving else params[block], x) for block, x in self.inputs[0]]
+            _weighted_sum(moved if moving is self.b else at.b, weights, spare, out=d)
+            np.multiply(self._f(d, out=d), at.v, out=d)
+            yield moving, self._errors_of_terms(at, d, others)
+        np.multiply(np.add(at.v, moves, out=moved), at.a[0], out=d)
+        yield self.v, self._errors_of_terms(at, d, others)
+        if at.c is not None:
+            d = at.y + (at.c + moves) - at.t
+            yield slice(len(params) - 1, len(params)), d * d
+
+    def _errors_of_terms(self, at, d, others):
+        for other in others:
+            d += other
+        if at.c is not None:
+            d += at.c
+        d -= at.t
+        d *= d
+        return d
+
+
+class _Bound:
+    """Views of one params array and the buffers beside it: made once, so that the hot loop only computes."""
+
+    def __init__(self, rows, params):
+        network, array = rows.network, rows.workspace.array
+        n_units = network.hidden_size, params.shape[1]
+        self.params = params
+        self.inputs = [[(params[block], x) for block, x in row] for row in rows.inputs]
+        self.b = params[rows.b] if network.bias else None
+        self.v = params[rows.v]
+        self.c = params[-1] if network.bias else None
+        self.t = rows.targets.astype(params.real.dtype)[:, None]
+        self.a = array("a", (len(self.t), *n_units), params.dtype)
+        padded = array("terms", (len(self.t), n_units[0] + 1, n_units[1]), params.dtype)
+        padded[:, -1] = 0
+        self.terms, self.padded = padded[:, :-1], padded[0]
+        self.spare = array("spare", n_units, params.dtype)
+        self.folds = [(self.terms[:, : n - half], self.terms[:, half:n]) for n, half in network.folds]
+        self.y = self.terms[:, 0]
+
+
+def _weighted_sum(start, terms, spare, out):
+    """start + Σ weights·x over (weights, x), into out."""
+    total = start
+    for weights, x in terms:
+        if x != 1:
+            weights = np.multiply(weights, x, out=out if total is None else spare)
+        total = weights if total is None else np.add(total, weights, out=out)
+    if total is not out:
+        out[...] = 0 if total is None else total
+    return out
+
+
+def _moved_dtype(params, moves):
+    return np.result_type(params, np.complex64) if isinstance(moves[0], complex) else params.dtype
+
+
+class Workspace(dict):
+    """Arrays that the hot loop uses again and again, made when first asked for."""
+
+    def array(self, name, shape, dtype):
+        key = name, shape, dtype.char
+        if key not in self:
+            self[key] = aligned(shape, dtype)
+        return self[key]
+
+
+def aligned(shape, dtype):
+    """An uninitialised array that starts on a cache line: vector instructions run up to twice as fast."""
+    n_bytes = int(np.prod(shape)) * dtype.itemsize
+    memory = np.empty(n_bytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+def _joined(blocks):
+    joined = []
+    for block in blocks:
+        if joined and joined[-1].stop == block.start:
+            block = slice(joined.pop().start, block.stop)
+        joined.append(block)
+    return joined
