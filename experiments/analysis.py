@@ -1,4 +1,4 @@
-"""From a recorded sweep to numbers: a table of runs, pairs of every mode with the reference, comparisons by cell."""
+"""From a recorded sweep to numbers: a table of runs, pairs with a reference mode, comparisons by cell."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments import comparison, outcomes
-from experiments.comparison import MARGINS, TAUS, Arm, Margins, Pairing
+from experiments.comparison import FEWEST_SEEDS, MARGINS, TAUS, Arm, Margins, Pairing
 from experiments.tracking import Recorded
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PRACTICAL = {"epochs": 1e-3, "epochs_1e-6": 1e-6, "epochs_1e-9": 1e-9}  # field -> error whose epochs are compared
+PRACTICAL = {
+    "epochs": 1e-3,
+    "epochs_1e-6": 1e-6,
+    "epochs_1e-9": 1e-9,
+}  # field -> error whose epochs are compared
 DECIDED = ("exponential", "power", "mixed", "flat")  # laws that two runs can be compared by
 OF_A_MODE = re.compile(r"gradient(\..*)?|start|dtype")  # settings that tell modes apart
-TAGS = {"mode": "mode", "outcome": "outcome", "pair": "pair", "start_weights": "start", "code": "code",
-        "commit": "git.commit", "dirty": "git.dirty", "fingerprint": "fingerprint", "failure": "failure"}  # fmt: skip
+TAGS = dict(
+    mode="mode", outcome="outcome", pair="pair", start_weights="start", fingerprint="fingerprint",
+    code="code", commit="git.commit", dirty="git.dirty", failure="failure",
+)  # fmt: skip
 
 
 class ReportError(ValueError):
@@ -31,7 +37,7 @@ class Analysis:
     """A sweep and all that is computed from it.
 
     runs: a row per run, as in runs.csv; error (n_epochs + 1, n_runs): its columns are the rows of runs, and
-    n_epochs is that of the longest run. comparisons: the rows of comparison.csv by mode, the one for all cells last.
+    n_epochs is that of the longest. comparisons: by mode, rows of comparison.csv, the one for all cells last.
     """
 
     sweep: Recorded
@@ -49,7 +55,7 @@ class Analysis:
 
 
 def analyse(sweep: Recorded, reference: str | None = None, margins: Margins = MARGINS) -> Analysis:
-    """Pair every mode with the reference: analytic, or the first there is. Raises ReportError where none can be."""
+    """Pair each mode with the reference: analytic, or the first there is. ReportError if none can be."""
     again = f"`{command_of(sweep)}`"
     if sweep.runs.empty:
         raise ReportError(f"sweep={sweep.name}: no run is recorded yet; go on with {again}")
@@ -63,19 +69,24 @@ def analyse(sweep: Recorded, reference: str | None = None, margins: Margins = MA
         raise ReportError(f"reference={reference}: no such mode in sweep {sweep.name}; {hint}")
     if len(modes) < 2:
         raise ReportError(
-            f"sweep={sweep.name}: its {len(runs)} runs are all of the mode {reference}, which leaves no pairs; "
+            f"sweep={sweep.name}: its {len(runs)} runs are all of the mode {reference}, which makes no pair; "
             "run a sweep over two modes, such as gradient=analytic,numeric"
         )
     modes = [reference, *(mode for mode in modes if mode != reference)]
-    keys = [k for k in settings_of(runs) if k != "seed" and not OF_A_MODE.fullmatch(k) and runs[k].nunique(dropna=False) > 1]
+    keys = [
+        k
+        for k in settings_of(runs)
+        if k != "seed" and not OF_A_MODE.fullmatch(k) and runs[k].nunique(dropna=False) > 1
+    ]
     keys.sort(key=lambda key: (key != "learning_rate", key != "hidden_size"))
-    pairings = {mode: paired(runs, mode, reference, keys) for mode in modes[1:]}
+    elsewhere = set(runs["mode"][runs["start"] == "continued"]) - {reference}  # no pairs: see tutorial.py
+    pairings = {mode: paired(runs, mode, reference, keys) for mode in modes[1:] if mode not in elsewhere}
     if not any(len(pairing.a) for pairing in pairings.values()):
         raise ReportError(
-            f"sweep={sweep.name}: none of its {len(runs)} runs has a finished partner of mode {reference} with the "
-            f"same start; run what is missing with {again}"
+            f"sweep={sweep.name}: none of its {len(runs)} runs has a finished partner of mode {reference} "
+            f"with the same start; run what is missing with {again}"
         )
-    compared = {mode: compare(runs, pairings[mode], mode, reference, keys, margins) for mode in modes[1:]}
+    compared = {mode: compare(runs, pairings[mode], mode, reference, keys, margins) for mode in pairings}
     return Analysis(sweep, runs, error, modes, keys, pairings, compared, margins)
 
 
@@ -93,14 +104,18 @@ def table_of_runs(sweep: Recorded) -> tuple["pd.DataFrame", np.ndarray]:
     def column(name, missing):
         return stored[name].fillna(missing) if name in stored else pd.Series(missing, stored.index)
 
-    runs = stored[["run_id", "name", "status"]].join(stored.filter(regex=r"^params\.").rename(columns=lambda c: c[7:]))
+    runs = stored[["run_id", "name", "status"]].join(
+        stored.filter(regex=r"^params\.").rename(columns=lambda c: c[7:])
+    )
     runs = runs.assign(**{name: column(f"tags.{tag}", "") for name, tag in TAGS.items()})
     runs["outcome"] = runs["outcome"].where(runs["status"] == "FINISHED", "failed")
     longest = int(runs["n_epochs"].max())
     error = np.full((longest + 1, len(runs)), np.nan)
     recorded = sweep.curves.get("error", error)[: longest + 1]
     error[: len(recorded)] = recorded
-    measured = {"final_error": np.inf, "law": "none", "law_s": np.nan} | dict.fromkeys(map(epochs_name, TAUS), np.nan)
+    measured = {"final_error": np.inf, "law": "none", "law_s": np.nan} | dict.fromkeys(
+        map(epochs_name, TAUS), np.nan
+    )
     measured = {name: np.full(len(runs), missing, dtype=np.asarray(missing).dtype.char.replace("U", "O"))
                 for name, missing in measured.items()}  # fmt: skip
     for n_epochs in sorted(set(runs["n_epochs"])):  # outcomes takes runs that share their last epoch
@@ -112,7 +127,9 @@ def table_of_runs(sweep: Recorded) -> tuple["pd.DataFrame", np.ndarray]:
             measured[epochs_name(tau)][rows] = outcomes.epochs_to(curves, tau)
     for name in ("evaluations", "seconds", "diverged_epoch"):
         measured[name] = column(f"metrics.{name}", np.nan)
-    return runs.assign(**measured), error
+    runs = runs.assign(**measured)
+    runs.loc[runs["outcome"] == "failed", "final_error"] = np.nan
+    return runs, error
 
 
 def epochs_name(tau: float) -> str:
@@ -131,20 +148,35 @@ def by_design(runs: "pd.DataFrame", *modes: str) -> bool:
 
 
 def paired(runs: "pd.DataFrame", mode: str, reference: str, cell_keys: Sequence[str]) -> Pairing:
-    """The pairs in order of cell and seed. Equal start bytes are demanded, unless modes differ in them by design."""
+    """The pairs by cell and seed. Equal start bytes are demanded, unless modes differ in them by design."""
     start = runs["pair"] if by_design(runs, mode, reference) else runs["start_weights"]
-    columns = {"pair": runs["pair"], "mode": runs["mode"], "start": start, "failed": runs["outcome"] == "failed"}
+    columns = {
+        "pair": runs["pair"],
+        "mode": runs["mode"],
+        "start": start,
+        "failed": runs["outcome"] == "failed",
+    }
     pairing = comparison.pair_up(columns, mode, reference)
-    order = runs.iloc[pairing.b].reset_index().sort_values([*cell_keys, "seed"], kind="stable").index.to_numpy()
+    order = (
+        runs.iloc[pairing.b].reset_index().sort_values([*cell_keys, "seed"], kind="stable").index.to_numpy()
+    )
     return pairing._replace(a=pairing.a[order], b=pairing.b[order])
 
 
 def cell_names(rows: "pd.DataFrame", cell_keys: Sequence[str]) -> np.ndarray:
-    columns = [[f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for value in rows[key]] for key in cell_keys]
-    return np.array([" ".join(words) for words in zip(*columns, strict=True)] if columns else ["single"] * len(rows), dtype=object)
+    columns = [
+        [f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for value in rows[key]]
+        for key in cell_keys
+    ]
+    return np.array(
+        [" ".join(words) for words in zip(*columns, strict=True)] if columns else ["single"] * len(rows),
+        dtype=object,
+    )
 
 
-def compare(runs, pairing: Pairing, mode: str, reference: str, cell_keys: Sequence[str], margins: Margins) -> list[dict]:
+def compare(
+    runs, pairing: Pairing, mode: str, reference: str, cell_keys: Sequence[str], margins: Margins
+) -> list[dict]:
     """comparison.compare's rows, and of each: what it compares, epochs to further errors, laws, cost."""
     a, b = (runs.iloc[rows].reset_index(drop=True) for rows in (pairing.a, pairing.b))
     cell, seed = cell_names(b, cell_keys), b["seed"].to_numpy()
@@ -155,23 +187,36 @@ def compare(runs, pairing: Pairing, mode: str, reference: str, cell_keys: Sequen
     for row in rows:
         of = np.flatnonzero(cell == row["cell"]) if row is not rows[-1] else np.arange(len(b))
         half_a, half_b, seeds = a.iloc[of], b.iloc[of], seed[of]
+        row["epochs_run_min"], row["epochs_run_max"] = half_b["n_epochs"].min(), half_b["n_epochs"].max()
         for field, tau in PRACTICAL.items():
             epochs = (half[epochs_name(tau)].to_numpy() for half in (half_a, half_b))
             estimate = comparison.epochs_difference(*epochs, n_epochs, seeds)
             row |= _fields(field, estimate, margins.epochs)
         both = half_a["law"].isin(DECIDED).to_numpy() & half_b["law"].isin(DECIDED).to_numpy()
         laws = [half["law"].to_numpy()[both] for half in (half_a, half_b)]
-        row |= _fields("law", comparison.other(*laws, seeds[both]), margins.share)
+        row |= _fields("law", comparison.other(*laws, seeds[both]), margins.share) | {
+            "law_seeds": len(set(seeds[both]))
+        }
         for arm, half, law in (("a", half_a, laws[0]), ("b", half_b, laws[1])):
             row |= {f"{arm}_{name}": int((law == name).sum()) for name in DECIDED}
             row[f"{arm}_power_s"] = comparison.median(half["law_s"].to_numpy()[both][law == "power"]).value
-            row[f"{arm}_evaluations_min"], row[f"{arm}_evaluations_max"] = half["evaluations"].min(), half["evaluations"].max()
+            row[f"{arm}_evaluations_min"], row[f"{arm}_evaluations_max"] = (
+                half["evaluations"].min(),
+                half["evaluations"].max(),
+            )
             row[f"{arm}_seconds"] = half["seconds"].median()
         ratio = half_a["evaluations"].to_numpy() / half_b["evaluations"].to_numpy()
         row["ratio_min"], row["ratio_max"] = (ratio.min(), ratio.max()) if len(of) else (np.nan, np.nan)
-    head = {"a": mode, "b": reference, "n_epochs": n_epochs}
+        for key in [
+            key for key in row if key.endswith("_verdict")
+        ]:  # one pair of one would bound a share above 1 %
+            if row["law_seeds" if key == "law_verdict" else "n_seeds"] < FEWEST_SEEDS:
+                row[key] = "unresolved"
+    head = {"a": mode, "b": reference}
     values = {name: b[cell == name].iloc[0][list(cell_keys)].to_dict() for name in dict.fromkeys(cell)}
-    return [head | {"cell": row["cell"]} | values.get(row["cell"], dict.fromkeys(cell_keys)) | row for row in rows]
+    return [
+        head | {"cell": row["cell"]} | values.get(row["cell"], dict.fromkeys(cell_keys)) | row for row in rows
+    ]
 
 
 def _fields(name: str, estimate: comparison.Estimate, margin: float) -> dict:

@@ -29,7 +29,7 @@ def classify(error, zero_error):
     last, half = error[-1], error[(len(error) - 1) // 2]
     return np.select(
         [
-            ~np.isfinite(error).all(axis=0) | ~(last <= DIVERGED_ABOVE * zero),
+            ~np.isfinite(error).all(axis=0) | (last > DIVERGED_ABOVE * zero),
             last < CONVERGED_BELOW,
             last < FALLING_BELOW * half,
             np.abs(last - zero) < SILENT_WITHIN,

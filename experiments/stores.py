@@ -44,7 +44,8 @@ def address(uri: str) -> Address:
         path = Path(name).absolute()
         return Address(f"sqlite:///{path}", "sqlite", path)
     if dialect in ("postgresql", "mysql", "mssql") and rest:
-        return Address(uri, "database")
+        # SQLAlchemy 2.1 takes another driver than 2.0 for plain postgresql://; this one is tinynet[postgres].
+        return Address(uri.replace("postgresql://", "postgresql+psycopg2://"), "database")
     if dialect in ("http", "https") and _host(uri):
         return Address(uri.rstrip("/"), "server")
     if uri.startswith("file:") or (uri and "://" not in uri and ":" not in uri):

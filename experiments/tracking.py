@@ -1,56 +1,37 @@
 """Runs into MLflow, sweeps out of it. The only file that imports mlflow, and only inside functions.
 
 Runs go straight into MLflow's own tables (tables.py) if the store is a database whose tables are exactly
-those of the MLflow this was written for; any other store is served through MLflow's public client. Both
-leave the same rows: tests hold them against each other.
+those of the MLflow this was written for; any other store is served through MLflow's public client
+(client.py). Both leave the same rows: tests hold them against each other.
 """
 
 import logging
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 
-from experiments.stores import (
-    PATIENCE,
-    Address,
-    StoreError,
-    address,
-    check_sqlite,
-    complaint,
-    make_sqlite,
-    masked,
-)
-from experiments.tables import COLUMNS, FINGERPRINT, PARENT, REVISION, SWEEP, Tables, now
+from experiments.client import Client
+from experiments.recorded import Recorded, assemble
+from experiments.stores import PATIENCE, Address, StoreError, address, check_sqlite, complaint, make_sqlite
+from experiments.stores import masked as masked  # for those who print a URI
+from experiments.tables import COLUMNS, FINGERPRINT, PARENT, REVISION, SWEEP, Tables
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = [
-    "Recorded",
-    "Run",
-    "Store",
-    "StoreError",
-    "Sweep",
-    "attach",
-    "link",
-    "load_sweep",
-    "masked",
-    "open_store",
-    "preload",
-]
-
+_THEIRS = {"mlflow", "sqlalchemy", "sqlite3"}  # whose errors are faults of a store
+_SIGNS = {
+    "is locked": f"another program has held a lock on it for {PATIENCE} s; end it, then run this again",
+    "disk is full": "no space is left on the disk; make room, then run this again",
+    "Max retries exceeded": "the server does not answer; see that it runs and that host and port are right",
+    "timed out": "the server does not answer in time; see that it runs, then run this again",
+}
 _CLIENTS = 8  # threads that talk to a server
 GREETING = 5  # seconds that a server has to answer at first
-_BATCH = 900  # metrics in one request, beside 100 params: MLflow takes 1,000 entries
 
 
 @dataclass(frozen=True)
@@ -68,30 +49,6 @@ class Run:
     curves: Mapping[str, object] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     failed: bool = False
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A sweep as the store holds it: its parent run, and a table and curves of its runs.
-
-    runs: a row per run; columns run_id, name, status, params.*, metrics.*, tags.*. Params are numbers or
-    booleans where all of a column parse, tags stay text. Rows are sorted by the params, in alphabetical
-    order with seed last, then by fingerprint: the same order from every store.
-    curves: key -> (n_steps, n_runs), columns in the order of runs, NaN where nothing is recorded.
-    """
-
-    run_id: str
-    name: str
-    status: str
-    experiment: str
-    experiment_id: str
-    start_time: int  # ms since 1970, as end_time
-    end_time: int | None
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]
-    tags: Mapping[str, str]
-    runs: "pd.DataFrame"
-    curves: Mapping[str, np.ndarray]
 
 
 # --- opening ------------------------------------------------------------------------------------------
@@ -134,19 +91,14 @@ def _complaints(where: Address) -> Iterator[None]:
     except StoreError:
         raise
     except Exception as error:
-        if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in (
-            "mlflow",
-            "sqlalchemy",
-            "sqlite3",
-        ):
+        if not isinstance(error, OSError) and not _THEIRS & {type(error).__module__.split(".")[0]}:
             raise
-        text = str(getattr(error, "orig", None) or error).strip().partition("\n[SQL")[0]
-        if "is locked" in text:
-            text = f"another program has held a lock on it for {PATIENCE} s; end it, then run this again"
-        elif "out-of-date database schema" in text:
+        text = " ".join(str(getattr(error, "orig", None) or error).partition("\n[SQL")[0].split())
+        for sign, message in _SIGNS.items():
+            if sign in text:
+                text = message
+        if "out-of-date database schema" in text:
             text = _schema_fault(text)
-        elif "disk is full" in text:
-            text = "no space is left on the disk; make room, then run this again"
         raise complaint(where.uri, text) from error
 
 
@@ -169,15 +121,18 @@ def _migrate(path: Path) -> None:
     SqlAlchemyStore(f"sqlite:///{path}", str(path.parent / "mlruns"))._dispose_engine()
 
 
-def _backend(where: Address, write: bool) -> "Tables | _Client":
+def _backend(where: Address, write: bool) -> "Tables | Client":
     """MLflow's tables if the store has exactly those we know, else MLflow's client."""
     if where.kind in ("sqlite", "database"):
         engine = _engine(where)
         known = _known(engine)
         if known is None and not write:
             raise complaint(where.uri, "there is no sweep in it yet; `make sweep` records one")
-        if known is None:  # an empty database: MLflow makes its tables
-            _Client(where)
+        if known is None:  # an empty database: MLflow makes its tables, one process of this machine at a time
+            from mlflow.store.db.utils import _safe_initialize_tables
+
+            _safe_initialize_tables(engine)
+            _client(where)
             known = _known(engine)
         if known:
             return Tables(engine, _models() if write else {})
@@ -185,27 +140,22 @@ def _backend(where: Address, write: bool) -> "Tables | _Client":
     preload()
     if where.kind == "server":
         _greet(where)
-    return _Client(where)
+    return _client(where)
 
 
 def _engine(where: Address):
     import sqlalchemy
 
-    waits = {
-        "sqlite": {"timeout": PATIENCE},
-        "postgresql": {"connect_timeout": 5},
-        "mysql": {"connect_timeout": 5},
-    }
     try:
         dialect = sqlalchemy.make_url(where.uri).get_backend_name()
-        return sqlalchemy.create_engine(where.uri, connect_args=waits.get(dialect, {}), pool_pre_ping=True)
+        waits = {"sqlite": {"timeout": PATIENCE}, "mssql": {}}.get(dialect, {"connect_timeout": 5})
+        return sqlalchemy.create_engine(where.uri, connect_args=waits, pool_pre_ping=True)
     except ModuleNotFoundError as error:
         hint = "pip install 'tinynet[postgres]'" if "psycopg" in str(error) else f"install {error.name}"
         raise complaint(where.uri, f"its driver is missing; {hint}") from None
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        raise complaint(
-            where.uri, "is no address of a database; say postgresql://user:password@host/name"
-        ) from None
+        hint = "say postgresql://user:password@host/name"
+        raise complaint(where.uri, f"is no address of a database; {hint}") from None
 
 
 def _known(engine) -> bool | None:
@@ -218,12 +168,9 @@ def _known(engine) -> bool | None:
     with engine.connect() as connection:
         revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     live = {name: {column["name"] for column in inspector.get_columns(name)} for name in COLUMNS}
+    ours = {name: set(columns.split()) for name, columns in COLUMNS.items()}
     workspaces = os.environ.get("MLFLOW_ENABLE_WORKSPACES", "").lower() in ("true", "1")
-    return (
-        not workspaces
-        and revision == REVISION
-        and live == {name: set(COLUMNS[name].split()) for name in COLUMNS}
-    )
+    return live == ours and revision == REVISION and not workspaces
 
 
 def _models() -> dict[str, object]:
@@ -233,14 +180,33 @@ def _models() -> dict[str, object]:
     return {name: Base.metadata.tables[name] for name in COLUMNS}
 
 
+def _client(where: Address) -> Client:
+    from mlflow import MlflowClient, entities
+
+    server = where.kind == "server"
+
+    def ask(path: str, question: dict) -> dict | None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return _http(where, "GET", f"/ajax-api/2.0/mlflow/{path}", params=question) if server else None
+        except MlflowException:  # a server of another kind
+            return None
+
+    return Client(MlflowClient(tracking_uri=where.uri), entities, _CLIENTS if server else 1, ask)
+
+
 def _greet(where: Address) -> None:
     """Ask the server something small: one that is dead or frozen is known within seconds."""
+    path = "/api/2.0/mlflow/experiments/search"
+    _http(where, "POST", path, json={"max_results": 1}, timeout=GREETING, max_retries=1)
+
+
+def _http(where: Address, method: str, path: str, **options) -> dict:
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request_safe
 
-    creds, question = get_default_host_creds(where.uri), {"max_results": 1}
-    path = "/api/2.0/mlflow/experiments/search"
-    http_request_safe(creds, path, "POST", json=question, timeout=GREETING, max_retries=1)
+    return http_request_safe(get_default_host_creds(where.uri), path, method, **options).json()
 
 
 # --- recording ----------------------------------------------------------------------------------------
@@ -249,7 +215,7 @@ def _greet(where: Address) -> None:
 class Store:
     """Where runs are recorded; see open_store."""
 
-    def __init__(self, where: Address, backend: "Tables | _Client"):
+    def __init__(self, where: Address, backend: "Tables | Client"):
         self.where, self.uri, self.backend = where, where.uri, backend
 
     def open_sweep(
@@ -283,8 +249,8 @@ class Store:
         if stage != "active":
             raise complaint(
                 self.uri,
-                f"its experiment {name!r} was deleted; `mlflow experiments restore -x {experiment_id}` brings "
-                f"it back, `mlflow gc --experiment-ids {experiment_id}` deletes it for good",
+                f"its experiment {name!r} was deleted; `mlflow experiments restore -x {experiment_id}` "
+                f"brings it back, `mlflow gc --experiment-ids {experiment_id}` deletes it for good",
             )
         return str(experiment_id), artifacts
 
@@ -294,12 +260,17 @@ class Store:
         folder = None  # a server knows where its artifacts go
         if self.where.path is not None:
             folder = str(self.where.path.parent / "mlruns" / "".join(c if c.isalnum() else "_" for c in name))
-        try:
-            kind = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on training runs
-            _Client(self.where).client.create_experiment(name, folder, kind)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was first
-                raise
+        kind = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on training runs
+        client = _client(self.where).client
+        for attempt in range(3):  # MLflow itself waits 20 s for a lock
+            try:
+                client.create_experiment(name, folder, kind)
+                break
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_ALREADY_EXISTS":  # another process was first
+                    break
+                if attempt == 2 or "is locked" not in str(error):
+                    raise
         return self.backend.experiment(name)
 
 
@@ -341,9 +312,8 @@ class Sweep:
                 file.write_text(text, encoding="utf-8")
             if texts:
                 _attach(self.store.where, f"{self._place[1]}/{self.run_id}/artifacts", folder)
-            self.store.backend.close(
-                self.run_id, status, _checked(Run(self.name, "", {}, metrics or {}, {}, tags or {}))
-            )
+            last = _checked(Run(self.name, "", {}, metrics or {}, {}, tags or {}))
+            self.store.backend.close(self.run_id, status, last)
             if self._changed:
                 self.store.backend.analyze()
 
@@ -402,210 +372,44 @@ def _finite(key: str, curve: object) -> tuple[np.ndarray, np.ndarray]:
     return (steps, values) if keep.all() else (steps[keep], values[keep])
 
 
-class _Client:
-    """Any store, through MLflow's public client; does what Tables does, without its transactions."""
-
-    sqlite = False
-
-    def __init__(self, where: Address):
-        from mlflow import MlflowClient
-
-        self.where, self.client = where, MlflowClient(tracking_uri=where.uri)
-        self.threads = _CLIENTS if where.kind == "server" else 1
-
-    def experiment(self, name: str) -> tuple[str, str, str] | None:
-        found = self.client.get_experiment_by_name(name)
-        return found and (found.experiment_id, found.lifecycle_stage, found.artifact_location)
-
-    def open_parent(self, place, fingerprint: str, run: Run, fresh: bool) -> tuple[str, int, str, bool]:
-        before = self._sweeps(place[0], f"tags.{SWEEP} = '{fingerprint}'")
-        if before and not fresh:
-            self.client.update_run(before[0].info.run_id, status="RUNNING")
-            return (*_head(before[0]), True)
-        made = self._write(place, run, now(), None)
-        if fresh:
-            return (*_head(made), False)
-        # Another process may have done the same meanwhile: the first of the new ones is everybody's.
-        first = self._sweeps(place[0], f"tags.{SWEEP} = '{fingerprint}'")[-1]
-        if first.info.run_id != made.info.run_id:
-            self.client.delete_run(made.info.run_id)
-        return (*_head(first), first.info.run_id != made.info.run_id)
-
-    def _sweeps(self, experiment_id: str, condition: str) -> list:
-        return self._search(
-            [experiment_id], condition, ["attributes.start_time DESC", "attributes.run_id DESC"]
-        )
-
-    def _search(self, experiment_ids: Sequence[str], condition: str, order: Sequence[str] = ()) -> list:
-        found, token = [], None
-        while token or not found:
-            page = self.client.search_runs(experiment_ids, condition, 1, 5000, list(order), token)
-            found, token = found + list(page), page.token
-            if not token:
-                break
-        return found
-
-    def _children(self, parent: str) -> list:
-        experiment_id = self.client.get_run(parent).info.experiment_id
-        return self._search([experiment_id], f"tags.`{PARENT}` = '{parent}'")
-
-    def record(self, place, parent: tuple[str, int] | None, runs: Sequence[Run]) -> list[str]:
-        time, there = now(), {}
-        for child in self._children(parent[0]) if parent else ():
-            there.setdefault(child.data.tags.get(FINGERPRINT), []).append(child)
-
-        def write(run: Run) -> str:
-            for old in there.get(run.fingerprint, ()):
-                if old.info.status == "FINISHED":
-                    return old.info.run_id
-                self.client.delete_run(old.info.run_id)
-            return self._write(place, run, time, "FAILED" if run.failed else "FINISHED").info.run_id
-
-        with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(write, runs))
-
-    def _write(self, place, run: Run, time: int, status: str | None):
-        made = self.client.create_run(place[0], time, dict(run.tags), run.name)
-        self._log(made.info.run_id, replace(run, tags={}), time)
-        if status:
-            self.client.set_terminated(made.info.run_id, status, time)
-        return made
-
-    def _log(self, run_id: str, run: Run, time: int) -> None:
-        from mlflow.entities import Metric, Param, RunTag
-
-        params = [Param(key, value) for key, value in sorted(run.params.items())]
-        tags = [RunTag(key, value) for key, value in run.tags.items()]
-        metrics = [
-            Metric(key, value, time, step)
-            for key, (steps, values) in sorted(run.curves.items())
-            for step, value in zip(steps.tolist(), values.tolist(), strict=True)
-        ]
-        while params or metrics or tags:
-            self.client.log_batch(run_id, metrics[:_BATCH], params[:100], tags[:0] if params else tags[:100])
-            tags = tags if params else tags[100:]
-            metrics, params = metrics[_BATCH:], params[100:]
-
-    def recorded(self, parent: str) -> dict[str, tuple[str | None, float | None]]:
-        return {
-            run.data.tags[FINGERPRINT]: (run.data.tags.get("outcome"), run.data.metrics.get("final_error"))
-            for run in self._children(parent)
-            if run.info.status == "FINISHED"
-        }
-
-    def close(self, parent: str, status: str, run: Run) -> None:
-        time = now()
-        self._log(parent, run, time)
-        self.client.set_terminated(parent, status, time)
-
-    def analyze(self) -> None:
-        pass
-
-    def sweeps(self, experiment: str | None) -> list[dict]:
-        if experiment is None:
-            experiments = {e.experiment_id: e.name for e in self.client.search_experiments()}
-        else:
-            found = self.client.get_experiment_by_name(experiment)
-            experiments = {found.experiment_id: found.name} if found else {}
-        order = ["attributes.start_time DESC", "attributes.run_id"]
-        runs = self._search(list(experiments), f"tags.{SWEEP} LIKE '%'", order) if experiments else []
-        return [
-            {
-                "run_id": run.info.run_id,
-                "name": run.info.run_name,
-                "status": run.info.status,
-                "experiment": experiments[run.info.experiment_id],
-                "experiment_id": run.info.experiment_id,
-                "start_time": run.info.start_time,
-                "end_time": run.info.end_time,
-            }
-            for run in runs
-        ]
-
-    def children(self, parent: str) -> list[tuple]:
-        self._found = {run.info.run_id: run for run in self._children(parent)}
-        return [(run_id, run.info.run_name, run.info.status) for run_id, run in self._found.items()]
-
-    def contents(self, parent: str, of_children: bool) -> dict[str, list[tuple]]:
-        runs = self._found if of_children else {parent: self.client.get_run(parent)}
-        return {
-            "params": [(run_id, *item) for run_id, run in runs.items() for item in run.data.params.items()],
-            "tags": [(run_id, *item) for run_id, run in runs.items() for item in run.data.tags.items()],
-            "metrics": [
-                (run_id, metric.key, metric.value, metric.step)
-                for run_id, run in runs.items()
-                for metric in run.data._metric_objs
-            ],
-        }
-
-    def history(self, parent: str, key: str, n_steps: int) -> list[tuple]:
-        """As many runs a request as the server allows: 100, and 25,000 values."""
-        ids, size = list(self._found), min(100, 25_000 // n_steps)
-        if self.where.kind == "server" and size:
-            chunks = [ids[start : start + size] for start in range(0, len(ids), size)]
-            read = self._history_of_many
-        else:
-            chunks, read = [[run_id] for run_id in ids], self._history_of_one
-        with ThreadPoolExecutor(self.threads) as pool:
-            return [row for rows in pool.map(lambda chunk: read(chunk, key), chunks) for row in rows]
-
-    def _history_of_one(self, ids: Sequence[str], key: str) -> list[tuple]:
-        return [(ids[0], metric.step, metric.value) for metric in self.client.get_metric_history(ids[0], key)]
-
-    def _history_of_many(self, ids: Sequence[str], key: str) -> list[tuple]:
-        """As MLflow's own UI reads them; the public client asks for one run at a time."""
-        from mlflow.utils.credentials import get_default_host_creds
-        from mlflow.utils.rest_utils import http_request_safe
-
-        path, question = (
-            "/ajax-api/2.0/mlflow/metrics/get-history-bulk",
-            {"run_id": list(ids), "metric_key": key},
-        )
-        answer = http_request_safe(get_default_host_creds(self.where.uri), path, "GET", params=question)
-        return [(point["run_id"], point["step"], point["value"]) for point in answer.json()["metrics"]]
-
-
-def _head(run) -> tuple[str, int, str]:
-    return run.info.run_id, run.info.start_time, run.info.run_name
-
-
 # --- loading ------------------------------------------------------------------------------------------
 
 
 def load_sweep(uri: str, experiment: str | None = None, sweep: str | None = None) -> Recorded:
     """The newest sweep in the store, or of an experiment, or the one of that name or run id.
 
-    Raises StoreError. A database is read in six queries, without importing mlflow; a server in one call for up to 100 runs.
+    Raises StoreError. A database is read without importing mlflow, a server in one call for many runs.
     """
+    with _reading(uri) as (where, backend):
+        found = backend.sweeps(experiment)
+        parent = next((one for one in found if sweep in (None, one["name"], one["run_id"])), None)
+        if parent is None:
+            raise complaint(where.uri, _no_sweep(experiment, sweep, found))
+        run_id = parent["run_id"]
+        return assemble(
+            parent,
+            backend.contents(run_id, of_children=False),
+            backend.children(run_id),
+            backend.contents(run_id, of_children=True),
+            lambda key, n_steps: backend.history(run_id, key, n_steps),
+        )
+
+
+def sweeps(uri: str) -> list[dict]:
+    """Every sweep in the store, newest first: run_id, name, status, experiment, experiment_id, times."""
+    with _reading(uri) as (_, backend):
+        return backend.sweeps(None)
+
+
+@contextmanager
+def _reading(uri: str) -> Iterator[tuple]:
     where = address(uri)
     if where.path is not None:
         if not where.path.exists():
             raise complaint(where.uri, "there is no store yet; `make sweep` makes it")
         check_sqlite(where.path, write=False)
     with _complaints(where):
-        backend = _backend(where, write=False)
-        sweeps = backend.sweeps(experiment)
-        chosen = [s for s in sweeps if sweep in (None, s["name"], s["run_id"])]
-        if not chosen:
-            raise complaint(where.uri, _no_sweep(experiment, sweep, sweeps))
-        parent, rows = chosen[0], backend.contents(chosen[0]["run_id"], of_children=False)
-        runs = _table(
-            backend.children(parent["run_id"]),
-            contents := backend.contents(parent["run_id"], of_children=True),
-        )
-        last = {}
-        for _, key, _, step in contents["metrics"]:
-            last[key] = max(step, last.get(key, 0))
-        curves = {}
-        for key in sorted(key for key, step in last.items() if step > 0):
-            history = backend.history(parent["run_id"], key, last[key] + 1)
-            curves[key] = _matrix(history, runs["run_id"], last[key] + 1)
-    return Recorded(
-        **{**parent, "experiment_id": str(parent["experiment_id"])},
-        **{name: {key: value for _, key, value, *_ in rows[name]} for name in ("params", "metrics", "tags")},
-        runs=runs,
-        curves=curves,
-    )
+        yield where, _backend(where, write=False)
 
 
 def _no_sweep(experiment: str | None, sweep: str | None, sweeps: Sequence[dict]) -> str:
@@ -616,44 +420,6 @@ def _no_sweep(experiment: str | None, sweep: str | None, sweeps: Sequence[dict])
     return f"there is no sweep{of} in it yet; `{command}` records one"
 
 
-def _table(runs: Iterable[tuple], contents: Mapping[str, Sequence[tuple]]) -> "pd.DataFrame":
-    import pandas as pd
-
-    table = pd.DataFrame(runs, columns=["run_id", "name", "status"]).set_index("run_id")
-    parts = [table]
-    for kind in ("params", "metrics", "tags"):
-        cells = pd.DataFrame([row[:3] for row in contents[kind]], columns=["run_id", "key", "value"])
-        part = cells.pivot(index="run_id", columns="key", values="value").reindex(table.index)
-        part = part.apply(_typed) if kind == "params" else part
-        parts.append(part.add_prefix(f"{kind}."))
-    table = pd.concat(parts, axis=1).reset_index()
-    by = sorted((c for c in table if c.startswith("params.")), key=lambda c: (c == "params.seed", c))
-    by += [c for c in (f"tags.{FINGERPRINT}",) if c in table]
-    return table.sort_values([*by, "status", "run_id"], ignore_index=True)
-
-
-def _typed(column: "pd.Series") -> "pd.Series":
-    """Text as booleans or numbers, where all of it parses."""
-    import pandas as pd
-
-    if column.isin(["True", "False"]).all():
-        return column == "True"
-    try:
-        return pd.to_numeric(column)
-    except (ValueError, TypeError):
-        return column
-
-
-def _matrix(history: Sequence[tuple], run_ids: Sequence[str], n_steps: int) -> np.ndarray:
-    """Rows (run id, step, value) -> (n_steps, n_runs)."""
-    curves = np.full((n_steps, len(run_ids)), np.nan)
-    column = {run_id: i for i, run_id in enumerate(run_ids)}
-    ids, steps, values = zip(*history, strict=True)
-    known = np.fromiter((column.get(run_id, -1) for run_id in ids), dtype=np.intp, count=len(ids))
-    curves[np.asarray(steps)[known >= 0], known[known >= 0]] = np.asarray(values)[known >= 0]
-    return curves
-
-
 # --- beside the runs ----------------------------------------------------------------------------------
 
 
@@ -662,7 +428,7 @@ def attach(uri: str, run_id: str, folder: str | Path) -> None:
     where = address(uri)
     preload()
     with _complaints(where):
-        _attach(where, _Client(where).client.get_run(run_id).info.artifact_uri, folder)
+        _attach(where, _client(where).client.get_run(run_id).info.artifact_uri, folder)
 
 
 def _attach(where: Address, artifacts: str, folder: str | Path) -> None:
@@ -672,14 +438,17 @@ def _attach(where: Address, artifacts: str, folder: str | Path) -> None:
 
 
 def link(uri: str, experiment_id: str, run_id: str | None = None, port: int = 5000) -> str:
-    """The page of an experiment's training runs (of one sweep, by its run id) in MLflow's UI.
+    """The page of an experiment's training runs in MLflow's UI, or of one sweep's, best first, with charts.
 
-    MLflow's own start page is that of another kind of work, and empty. A database is shown by `make ui`.
+    MLflow's own start page is that of another kind of work, and empty. `make ui` shows a database.
     """
     where = address(uri)
     base = f"http://127.0.0.1:{port}"
     if where.kind == "server":
         parts = urlsplit(where.uri)
         base = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    only = "&searchFilter=" + quote(f"tags.`{PARENT}` = '{run_id}'") if run_id else ""
-    return f"{base}/#/experiments/{experiment_id}/runs?workflowType=machine_learning{only}"
+    query = {"workflowType": "machine_learning"}
+    if run_id:
+        query["searchFilter"] = f"tags.`{PARENT}` = '{run_id}'"
+        query |= {"orderByKey": "metrics.`final_error`", "orderByAsc": "true", "compareRunsMode": "CHART"}
+    return f"{base}/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}"

@@ -1,7 +1,7 @@
-"""What a comparison says, in sentences. Rows of comparison.csv in, text out: no sentence holds a number of its own.
+"""What a comparison says: rows of comparison.csv in, sentences out. None has numbers of its own.
 
-`a` is the mode in question, `b` the reference; a state is equivalent, different or unresolved (comparison.verdict),
-"exact" for what is counted and not estimated, "not measured" where the sweep cannot tell.
+a is the mode in question, b the reference. A state is equivalent, different or unresolved
+(comparison.verdict), "exact" for what is counted, not estimated, "not measured" where the sweep cannot tell.
 """
 
 from collections import Counter
@@ -12,23 +12,33 @@ from experiments.comparison import FEWEST_SEEDS, Margins
 
 Row = Mapping[str, object]
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+TOPICS = {  # what is judged, in a word and in a sentence
+    "outcome": "the outcome of a pair",
+    "converged": "the share that converges",
+    "speed": "speed to practical errors",
+    "depth": "depth",
+    "law": "the law of convergence",
+}
 
 
 class Verdict(NamedTuple):
+    topic: str
     question: str
     state: str
-    short: str  # the number alone, for a table of many modes
     text: str
-    picture: str  # the one that shows it: a word of its name
-    field: str  # of comparison.csv
+    short: str = "–"  # the number alone
+    picture: str = ""  # the one that shows it: a word of its name
+
+
+# --- numbers as people write them ---------------------------------------------------------------------
 
 
 def number(x: float, digits: int = 3) -> str:
-    """1.2·10⁻¹⁷, 0.03, −2.5: as people write it."""
+    """1.2·10⁻¹⁷, 0.03, −2.5."""
     if x != x:
         return "–"
     mantissa, e, exponent = f"{x:.{digits}g}".replace("inf", "∞").partition("e")
-    if not e and 0 < abs(x) < 1e-3:
+    if not e and 0 < abs(x) <= 1e-3:
         mantissa, e, exponent = f"{x:.{digits - 1}e}".partition("e")
     if e:
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
@@ -37,35 +47,56 @@ def number(x: float, digits: int = 3) -> str:
     return mantissa.replace("-", "−")
 
 
-def percent(x: float) -> str:
-    return points(x).removeprefix("+") + " %"
-
-
 def signed(x: float) -> str:
-    return "+" * (x > 0) + number(x)
+    return ("+" if x > 0 else "") + number(x)
+
+
+def decades(x: float) -> str:
+    """Two places, which is more than the intervals of depths tell."""
+    if x != x or abs(x) == float("inf"):
+        return signed(x)
+    return "0.00" if abs(x) < 0.005 else f"{x:+.2f}".replace("-", "−")
 
 
 def points(x: float) -> str:
-    """A share in percent without its sign: 0.25, 61.3."""
+    """A difference of shares, in points of percent."""
+    return ("+" if x > 0 else "") + percent(x)[:-2]
+
+
+def percent(x: float) -> str:
     if x != x:
-        return "–"
+        return "–\u202f%"
     digits = f"{100 * x:.1f}".removesuffix(".0") if abs(x) >= 0.1 else f"{100 * x:.2g}"
-    return "+" * (x > 0) + digits.replace("-", "−")
+    return digits.replace("-", "−") + "\u202f%"
 
 
 def plural(n: float, noun: str) -> str:
     return f"{n:,.0f} {noun}" + "s" * (n != 1)
 
 
+def listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def interval(row: Row, field: str, show=number) -> str:
-    """The interval in words; what is missing where there is none."""
     low, high = row[f"{field}_low"], row[f"{field}_high"]
     if low == float("-inf") and high == float("inf"):
-        return f"no interval: {plural(row['n_seeds'], 'seed')}, and a median needs {FEWEST_SEEDS} independent pairs"
+        return "too few pairs for an interval"
     return f"95 % interval {show(low)} to {show(high)}"
 
 
-def _against(state: str, margin: str) -> str:
+def _span(row: Row, field: str) -> str:
+    low, high = row[f"{field}_min"], row[f"{field}_max"]
+    return f"{low:,.4g}" if low == high else f"{low:,.4g} to {high:,.4g}"
+
+
+def _against(state: str, margin: str, n_seeds: int) -> str:
+    if n_seeds < FEWEST_SEEDS:
+        return f"from {plural(n_seeds, 'seed')}, too few to settle anything: it takes {FEWEST_SEEDS}"
     return {
         "equivalent": f"within the margin of {margin}",
         "different": f"beyond the margin of {margin}",
@@ -73,120 +104,158 @@ def _against(state: str, margin: str) -> str:
     }[state]
 
 
-def _by_cell(cells: Sequence[Row], field: str) -> str:
-    """How the cells judge one by one; nothing where there is one."""
-    if len(cells) < 2:
-        return ""
-    counts = Counter(cell[f"{field}_verdict"] for cell in cells)
-    states = [f"{state} in {counts[state]}" for state in ("equivalent", "different", "unresolved") if counts[state]]
-    return f" Of {len(cells)} cells taken one by one: {', '.join(states)}."
+# --- a sentence per question --------------------------------------------------------------------------
 
 
 def outcome(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
-    n, state = row["n_pairs"], row["other_verdict"]
-    count = round(row["other"] * n) if n else 0
-    text = f"{count:,} of {plural(n, 'pair')} end in another outcome, {percent(row['other'])}"
+    n, state, count = row["n_pairs"], row["other_verdict"], round(row["other"] * row["n_pairs"])
+    told = f"{count:,} of {plural(n, 'pair')} end in another outcome, {percent(row['other'])}"
     if count == 0:
-        text = f"None of {plural(n, 'pair')} ends in another outcome; up to {percent(row['other_high'])} could"
-    text += f" ({interval(row, 'other', percent)}), {_against(state, percent(margins.share))}."
+        told = (
+            f"None of {plural(n, 'pair')} ends in another outcome; up to {percent(row['other_high'])} could"
+        )
+    against = _against(state, percent(margins.share), row["n_seeds"])
+    text = f"{told} ({interval(row, 'other', percent)}), {against}."
     return Verdict(
-        "The same outcome, pair by pair?", state, f"{count:,} of {n:,}", text, "outcomes", "other"
+        "outcome", "The same outcome, pair by pair?", state, text, f"{count:,} of {n:,}", "outcomes"
     )
 
 
-def share(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
-    state, n = row["share_verdict"], row["n_pairs"]
-    p, of = (row["p_seeds"], "over seeds") if row["n_seeds"] < n else (row["p"], "over pairs")
+def converged(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
+    a, b, state = row["a"], row["b"], row["share_verdict"]
+    p, over = (row["p_seeds"], "seeds") if row["n_seeds"] < row["n_pairs"] else (row["p"], "pairs")
     text = (
-        f"{row['a']} converges in {row['a_converged']:,} of {plural(n, 'pair')} and {row['b']} in "
-        f"{row['b_converged']:,}; only {row['a']} in {row['a_only']}, only {row['b']} in {row['b_only']}. The difference "
-        f"is {points(row['share'])} points ({interval(row, 'share', points)}), "
-        f"{_against(state, f'{points(margins.share).lstrip(chr(43))} point')}; exact McNemar {of}, p = {number(p, 2)}."
+        f"{a} converges in {row['a_converged']:,} of {plural(row['n_pairs'], 'pair')} and {b} in "
+        f"{row['b_converged']:,}; only {a} in {row['a_only']:,}, only {b} in {row['b_only']:,}. Difference: "
+        f"{points(row['share'])} points ({interval(row, 'share', points)}), "
+        f"{_against(state, f'{points(margins.share)[1:]} point', row['n_seeds'])}; exact McNemar over "
+        f"{over}, p = {number(p, 2)}."
     )
     if len(cells) > 1:
-        least = min(cell["p_holm"] for cell in cells)
-        text += f" The smallest p of {len(cells)} cells after Holm is {number(least, 2)}."
-    return Verdict("Does one converge more often?", state, f"{points(row['share'])} points", text, "outcomes", "share")
+        least = number(min(cell["p_holm"] for cell in cells), 2)
+        text += f" The smallest p of {len(cells)} cells, adjusted by Holm, is {least}."
+    short = f"{points(row['share'])} points"
+    return Verdict("converged", "Does one converge more often?", state, text, short, "outcomes")
 
 
 def speed(row: Row, cells: Sequence[Row], margins: Margins, taus: Mapping[str, float]) -> Verdict:
     """taus: field of comparison.csv -> error, from the loosest to the tightest."""
-    known = {field: tau for field, tau in taus.items() if row[f"{field}_n"]}
-    states = {field: row[f"{field}_verdict"] for field in known}
     question, picture = "Equally fast to any practical error?", "precision"
+    known = {field: number(tau) for field, tau in taus.items() if row[f"{field}_n"]}
     if not known:
-        return Verdict(question, "not measured", "–", f"No run comes below {number(max(taus.values()))}.", picture, "epochs")
+        text = f"No run comes below {number(max(taus.values()))}."
+        return Verdict("speed", question, "not measured", text, picture=picture)
     told = [
-        f"to {number(tau)} {signed(row[field]) if row[field] == row[field] else 'undetermined'} "
+        f"{signed(row[field]) if row[field] == row[field] else 'undetermined'} to reach {tau} "
         f"({interval(row, field, signed)}; {plural(row[f'{field}_n'], 'pair')})"
         for field, tau in known.items()
     ]
-    different = [number(tau) for field, tau in known.items() if states[field] == "different"]
-    equal = [number(tau) for field, tau in known.items() if states[field] == "equivalent"]
-    state = "different" if different else "equivalent" if len(equal) == len(known) else "unresolved"
-    verdict = f" Equivalent to {', '.join(equal)}." if equal and state != "equivalent" else ""
-    verdict += f" Different to {', '.join(different)}." if different else ""
-    text = (
-        f"Median difference in epochs, {row['a']} less {row['b']}: {'; '.join(told)}. "
-        f"The margin is {plural(margins.epochs, 'epoch')}.{verdict}"
-    )
+    where = {state: [tau for field, tau in known.items() if row[f"{field}_verdict"] == state]
+             for state in ("different", "equivalent")}  # fmt: skip
+    state = "equivalent" if len(where["equivalent"]) == len(known) else "unresolved"
+    state = "different" if where["different"] else state
+    text = f"The median difference in epochs, {row['a']} less {row['b']}, is {', '.join(told)}. "
+    text += f"The margin is {plural(margins.epochs, 'epoch')}."
+    if state != "equivalent":
+        text += "".join(f" {capital(of)} to {listed(where[of])}." for of in where if where[of])
     short = " · ".join(signed(row[field]) for field in known) + " epochs"
-    return Verdict(question, state, short, text, picture, "epochs")
+    return Verdict("speed", question, state, text, short, picture)
 
 
 def depth(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
-    question, n = "The same depth?", row["depth_n"]
+    question, picture, n, a, b = "The same depth?", "pairs", row["depth_n"], row["a"], row["b"]
     if not n:
-        return Verdict(question, "not measured", "–", "There is no pair in which both converge.", "pairs", "depth")
-    state = row["depth_verdict"]
-    side = "above" if row["depth"] > 0 else "below"
+        text = "There is no pair in which both converge."
+        return Verdict("depth", question, "not measured", text, picture=picture)
+    state, apart = row["depth_verdict"], decades(row["depth"])
+    ends = f"{a} ends {apart[1:]} decades {'above' if row['depth'] > 0 else 'below'} {b}"
+    if apart == "0.00":
+        ends = f"{a} and {b} end 0.00 decades apart"
     text = (
-        f"After {row['n_epochs']} epochs the median final error is {number(10.0 ** row['a_depth'], 2)} for {row['a']} and "
-        f"{number(10.0 ** row['b_depth'], 2)} for {row['b']}, of {plural(n, 'pair')} in which both converge. Pair by "
-        f"pair, {row['a']} ends {number(abs(row['depth']))} decades {side} {row['b']} in the median "
-        f"({interval(row, 'depth', signed)}), {_against(state, plural(margins.decades, 'decade').replace('0 ', f'{margins.decades:g} '))}. "
-        f"{percent(row['apart'])} of the pairs are more than a decade apart ({interval(row, 'apart', percent)})."
+        f"After {_span(row, 'epochs_run')} epochs the median final error is "
+        f"{number(10.0 ** row['a_depth'], 2)} for {a} and {number(10.0 ** row['b_depth'], 2)} for {b}, of "
+        f"{plural(n, 'pair')} in which both converge. Pair by pair, {ends} in the median "
+        f"({interval(row, 'depth', decades)}), "
+        f"{_against(state, f'{margins.decades:g} decades', row['n_seeds'])}. {percent(row['apart'])} of "
+        f"these pairs are more than a decade apart ({interval(row, 'apart', percent)})."
     )
-    return Verdict(question, state, f"{signed(row['depth'])} decades", text + _by_cell(cells, "depth"), "pairs", "depth")
+    if len(cells) > 1:
+        counts = Counter(cell["depth_verdict"] for cell in cells)
+        text += f" Of {len(cells)} cells taken one by one: "
+        text += ", ".join(f"{of} in {counts[of]}" for of in sorted(counts)) + "."
+    return Verdict("depth", question, state, text, f"{apart} decades", picture)
 
 
 def law(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
-    question, n, picture = "The same law of convergence?", row["law_n"], "tail"
-    if row["n_epochs"] < 300:
-        text = f"A law is not read off {row['n_epochs']} epochs; it takes 300."
-        return Verdict(question, "not measured", "–", text, picture, "law")
+    question, picture, n = "The same law of convergence?", "tail", row["law_n"]
     if not n:
-        return Verdict(question, "not measured", "–", "No pair falls far enough on both sides.", picture, "law")
-    state, told = row["law_verdict"], []
+        text = "No pair falls far enough on both sides."
+        if row["epochs_run_max"] < 300:
+            text = f"A law is not read off {_span(row, 'epochs_run')} epochs; it takes 300."
+        return Verdict("law", question, "not measured", text, picture=picture)
+    state, count, told = row["law_verdict"], round(row["law"] * n), []
     for arm in "ab":
         counts = {name: row[f"{arm}_{name}"] for name in ("exponential", "power", "mixed", "flat")}
         told.append(f"{row[arm]}: " + ", ".join(f"{k:,} {name}" for name, k in counts.items() if k))
     if row["a_power"]:
-        told[0] += f" (median power t^−{number(1 / row['a_power_s'], 2)})"
+        told[0] += f" (powers t to the −{number(1 / row['a_power_s'], 2)} in the median)"
     text = (
-        f"{round(row['law'] * n):,} of {plural(n, 'pair')} with a decided law on both sides follow different ones, "
-        f"{percent(row['law'])} ({interval(row, 'law', percent)}), {_against(state, percent(margins.share))}. {'; '.join(told)}."
+        f"{f'{count:,}' if count else 'None'} of {plural(n, 'pair')} with a decided law on both sides follow "
+        f"different ones, {percent(row['law'])} ({interval(row, 'law', percent)}), "
+        f"{_against(state, percent(margins.share), row['law_seeds'])}. {capital('; '.join(told))}."
     )
-    return Verdict(question, state, f"{round(row['law'] * n):,} of {n:,} differ", text, picture, "law")
+    return Verdict("law", question, state, text, f"{count:,} of {n:,} differ", picture)
 
 
 def cost(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
-    def span(field):
-        low, high = row[f"{field}_min"], row[f"{field}_max"]
-        return f"{low:,.4g}" if low == high else f"{low:,.4g} to {high:,.4g}"
-
-    ratio = span("ratio")
+    ratio = _span(row, "ratio")
+    times = "as many" if ratio == "1" else f"{ratio} times as many"
     text = (
-        f"A step costs {span('a_evaluations')} evaluations of the error for {row['a']} and {span('b_evaluations')} for "
-        f"{row['b']}: {ratio} times as many, exactly. Beside it, in stacks on the machine of this sweep, a run took "
-        f"{number(1000 * row['a_seconds'], 2)} and {number(1000 * row['b_seconds'], 2)} ms in the median."
+        f"In error evaluations, a step of {row['a']} costs {_span(row, 'a_evaluations')} and a step of "
+        f"{row['b']} {_span(row, 'b_evaluations')}: {times}, exactly. Beside it, in stacks on the machine of "
+        f"this sweep, a run took {number(1000 * row['a_seconds'], 2)} and "
+        f"{number(1000 * row['b_seconds'], 2)} ms in the median."
     )
-    return Verdict("What does it cost?", "exact", f"× {ratio}", text, "cost", "ratio_min")
+    return Verdict("cost", "What does it cost?", "exact", text, f"× {ratio}", "cost")
 
 
 def verdicts(row: Row, cells: Sequence[Row], margins: Margins, taus: Mapping[str, float]) -> list[Verdict]:
-    """All that one mode's rows say: row is the one for all cells."""
+    """All that is said of one mode. row: its row for all cells; cells: the others; taus: see speed."""
     if not row["n_pairs"]:
         return []
-    judged = [outcome(row, cells, margins), share(row, cells, margins), speed(row, cells, margins, taus)]
-    return judged + [say(row, cells, margins) for say in (depth, law, cost)]
+    judged = [outcome(row, cells, margins), converged(row, cells, margins), speed(row, cells, margins, taus)]
+    judged += [say(row, cells, margins) for say in (depth, law, cost)]
+    return [verdict._replace(text=_polished(verdict.text)) for verdict in judged]
+
+
+def _polished(text: str) -> str:
+    """A capital at the start; what the brackets hold is said once."""
+    first, said, rest = text.partition("95 % interval ")
+    return capital(first + said.replace(" ", "\u00a0", 1) + rest.replace("95 % interval ", ""))
+
+
+def summary_of_many(reference: str, judged: Mapping[str, Sequence[Verdict]]) -> str:
+    """A sentence on the outcomes and one on the depths of several modes, by name."""
+    sentences = []
+    for topic, noun in (("outcome", "outcomes"), ("depth", "depth")):
+        states = {name: v.state for name, of in judged.items() for v in of if v.topic == topic}
+        clauses = []
+        for state, verb in (("equivalent", "equivalent to"), ("different", "different from")):
+            if found := [name for name in judged if states.get(name) == state]:
+                clauses.append(f"{listed(found)} {'is' if len(found) == 1 else 'are'} {verb} {reference}")
+        if open_ := [name for name in judged if states.get(name) == "unresolved"]:
+            clauses.append(f"{listed(open_)} {'remains' if len(open_) == 1 else 'remain'} unresolved")
+        sentences += [f"In {noun}, {'; '.join(clauses)}."] if clauses else []
+    return " ".join(sentences)
+
+
+def summary(a: str, b: str, judged: Sequence[Verdict]) -> str:
+    """All states in one sentence."""
+    topics = {state: [TOPICS[v.topic] for v in judged if v.state == state and v.topic in TOPICS]
+              for state in ("equivalent", "different", "unresolved", "not measured")}  # fmt: skip
+    clauses = [f"{of} in {listed(topics[of])}" for of in ("equivalent", "different") if topics[of]]
+    text = f"{a} and {b} are {' but '.join(clauses)}" if clauses else f"{a} against {b}: nothing is settled"
+    for of in ("unresolved", "not measured"):
+        if topics[of]:
+            text += f"; {listed(topics[of])} {'is' if len(topics[of]) == 1 else 'are'} {of}"
+    return capital(text) + "."

@@ -21,6 +21,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf, ValueNode, open_dict
 from omegaconf.nodes import StringNode
 
+from hydra_plugins._faults import one_line
+
 BASES_KEPT = 64  # compositions by Hydra, one per choice of groups, half a megabyte each
 
 
@@ -43,16 +45,20 @@ class Composer:
         if kind is None:
             return self._own(overrides, number)
         result, error = _tried(self._fast, overrides, number)
-        known = self._equal.get((kind, error is None))
-        if known is None:  # before _own, which may share nothing with it but must not be shared with
-            facts = one_line(error) if error else _facts(result[1])
-        if not known:
+        kind = kind, error is None
+        if kind not in self._equal:
+            facts = _outcome(result, error)
             result, error = _tried(self._own, overrides, number)
-        if known is None:
-            self._equal[kind, error is None] = facts == (one_line(error) if error else _facts(result[1]))
+            self._equal[kind] = facts == _outcome(result, error)
+        elif not self._equal[kind]:
+            result, error = _tried(self._own, overrides, number)
         if error:
             raise error
         return result
+
+    def order(self, job_overrides: Sequence[Sequence[str]]) -> list[int]:
+        """Indices of jobs, those of one choice of groups next to each other."""
+        return sorted(range(len(job_overrides)), key=lambda index: self._choices(job_overrides[index]))
 
     def to_keep(self, overrides: Sequence[str], number: int) -> DictConfig:
         """The job's whole config, to keep, with the output folder that Hydra would give it."""
@@ -63,7 +69,7 @@ class Composer:
     def names(self, overrides: Sequence[str]) -> list[str]:
         """Every key that the job could override, as far as it can be composed."""
         groups = self._loader.list_groups("")
-        base = self._base(tuple(line for line in overrides if self._parsed(line)[1]))
+        base = self._base(self._choices(overrides))
         return groups if isinstance(base, Exception) else groups + list(_dotted(base.task))
 
     def _parse(self, line: str) -> tuple[Override | None, bool]:
@@ -92,6 +98,9 @@ class Composer:
             kind.append(line if is_group else (override.get_key_element(), type(override._value)))
         return tuple(kind)
 
+    def _choices(self, overrides: Sequence[str]) -> tuple[str, ...]:
+        return tuple(line for line in overrides if self._parsed(line)[1])
+
     def _load_base(self, choices: tuple[str, ...]) -> "_Base | Exception":
         try:
             return _Base(self._loader.load_sweep_config(self._master, list(choices)))
@@ -100,11 +109,9 @@ class Composer:
 
     def _fast(self, overrides: Sequence[str], number: int) -> tuple[DictConfig, DictConfig]:
         parsed = [self._parsed(line) for line in overrides]
-        base = self._base(
-            tuple(line for line, (_, is_group) in zip(overrides, parsed, strict=True) if is_group)
-        )
+        base = self._base(self._choices(overrides))
         if isinstance(base, Exception):
-            raise base
+            raise base.with_traceback(None)  # else it grows with every job
         config = _clone(base.task, None)
         ConfigLoaderImpl._apply_overrides_to_config([one for one, is_group in parsed if not is_group], config)
         return config, base.whole(config, [one for one, _ in parsed], number)
@@ -154,10 +161,8 @@ def hydra_config(whole: DictConfig) -> Iterator[Callable[[DictConfig], None]]:
     """HydraConfig, and with it ${hydra:...}, tells of this config; gives a function that sets another."""
     state = HydraConfig.instance()
 
-    def tell_of(config: DictConfig) -> None:
-        state.cfg = DictConfig(
-            {}
-        )  # as HydraConfig.set_config does it, but for the copy and the read-only flag
+    def tell_of(config: DictConfig) -> None:  # as set_config does, but for the copy and the read-only flag
+        state.cfg = DictConfig({})
         state.cfg.__dict__["_content"]["hydra"] = config.__dict__["_content"]["hydra"]
 
     before = state.cfg
@@ -168,19 +173,11 @@ def hydra_config(whole: DictConfig) -> Iterator[Callable[[DictConfig], None]]:
         state.cfg = before
 
 
-def one_line(error: BaseException) -> str:
-    """The error's text, and its cause's when that is OmegaConf's, without line breaks."""
-    cause = error.__cause__ if type(error.__cause__).__module__.startswith("omegaconf") else None
-    text = " ".join(str(error).split())
-    return text if cause is None else f"{text} {one_line(cause)}".strip()
-
-
 def _set_output_dir(whole: DictConfig) -> None:
     """As run_job does; no folder is made."""
     with hydra_config(whole):
-        folder = os.path.join(
-            *(str(OmegaConf.select(whole, f"hydra.sweep.{key}")) for key in ("dir", "subdir"))
-        )
+        parts = [str(OmegaConf.select(whole, f"hydra.sweep.{key}")) for key in ("dir", "subdir")]
+        folder = os.path.join(*parts)
         whole.hydra.runtime.__dict__["_content"]["output_dir"]._set_value(os.path.abspath(folder))
 
 
@@ -218,6 +215,10 @@ def _clone(node: Any, parent: Any) -> Any:
     elif isinstance(content, list):
         inside["_content"] = [_clone(value, new) for value in content]
     return new
+
+
+def _outcome(result: tuple[DictConfig, DictConfig] | None, error: Exception | None) -> Any:
+    return _facts(result[1]) if result else one_line(error)
 
 
 def _facts(node: Any) -> tuple:

@@ -13,11 +13,12 @@ or by workers; what comes back is recorded here. A task without the attribute ta
 
 import contextlib
 import copy
-import difflib
+import functools
 import itertools
 import math
 import os
-import re
+import signal
+import threading
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -28,15 +29,16 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, env_override, setup_globals
-from hydra.errors import CompactHydraException, HydraException, MissingConfigException
+from hydra.errors import CompactHydraException, HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from hydra_plugins._composition import Composer, hydra_config, one_line
+from hydra_plugins._composition import Composer, hydra_config
+from hydra_plugins._faults import FailedJobs, folded, one_line, told
 from hydra_plugins._stacks import stacked, trained
 
 Overrides = Sequence[str]  # one job's, as on the command line
-MOST_LINES = 20  # of a message
+GIVE_UP = 50  # jobs failed before one was trained: the fault is not theirs
 
 
 class StackedTask(Protocol):
@@ -52,13 +54,19 @@ class StackedTask(Protocol):
         """Jobs of equal shape are trained in one stack."""
 
     def start(self, jobs: Sequence[Any]) -> Mapping[int, Any]:
-        """Every job is good, none is trained. Returns the values of jobs already done, by index, or {}."""
+        """Every job is good, none is trained. Returns the values of jobs already done, by index, or {}.
+
+        Raises ValueError, whose text is told without a traceback, when the sweep as a whole can't be run.
+        """
 
     def train(self, stack: Sequence[Any]) -> Any:
         """Train one stack. Pure: it may run in a worker process, and again on half of the stack."""
 
     def record(self, stack: Sequence[Any], trained: Any) -> Sequence[Any]:
-        """Keep what train returned; a return value per job. Called in the launching process only."""
+        """Keep what train returned; a return value per job. Called in the launching process only.
+
+        An error here is the store's, not the jobs': it ends the launch.
+        """
 
     def failed(self, job: Any, error: Exception) -> None:
         """This job fails even when it is trained alone."""
@@ -97,17 +105,6 @@ for _group, _conf in (("hydra/launcher", StackedLauncherConf), ("hydra/sweeper",
     ConfigStore.instance().store(group=_group, name="stacked", node=_conf, provider="stacked_launcher")
 
 
-class FailedJobs(CompactHydraException):
-    """Jobs that failed while the others went on: errors by index of the job in the sweep."""
-
-    def __init__(self, errors: Mapping[int, Exception], job_overrides: Sequence[Overrides]) -> None:
-        head = f"{len(errors)} of {len(job_overrides)} jobs failed; the others are recorded:"
-        faults = [(index, f"{type(error).__name__}: {one_line(error)}") for index, error in errors.items()]
-        super().__init__("\n  ".join([head, *_folded(faults, job_overrides)]))
-        self.errors = errors
-        self.__cause__ = next(iter(errors.values()))
-
-
 class StackedLauncher(BasicLauncher):
     """Trains the jobs of a stackable task in stacks; launches any other task as Hydra's own launcher does."""
 
@@ -129,6 +126,7 @@ class StackedLauncher(BasicLauncher):
         self._check_own_settings()
         environment = OmegaConf.to_container(hydra.job.env_set, resolve=True)
         with (
+            _ended_by_sigterm(),
             self._workers() as n_workers,
             env_override(environment),
             hydra_config(self.config),
@@ -149,8 +147,9 @@ class StackedLauncher(BasicLauncher):
         if self.n_jobs == 0 or self.n_jobs < -1:
             faults.append(f"hydra.launcher.n_jobs must be 1 or more, or -1 for every core, got {self.n_jobs}")
         if self.config.hydra.job.chdir:
-            faults.append("hydra.job.chdir=true needs a folder per job, which stacked jobs don't have;"
-                          " use hydra/launcher=basic")  # fmt: skip
+            faults.append(
+                "hydra.job.chdir=true needs a folder per job: only hydra/launcher=basic makes these"
+            )
         if faults:
             raise CompactHydraException("\n".join(faults))
 
@@ -178,43 +177,55 @@ class StackedLauncher(BasicLauncher):
     def _checked(
         self, task: StackedTask, composer: Composer, job_overrides: Sequence[Overrides], first: int
     ) -> list[Any]:
-        jobs, faults = [], []
+        jobs: list[Any] = [None] * len(job_overrides)
+        faults = []
         with hydra_config(self.config) as tell_of:
-            for index, overrides in enumerate(job_overrides):
+            for index in composer.order(job_overrides):
+                overrides = job_overrides[index]
                 try:
                     config, whole = composer.compose(overrides, first + index)
                     tell_of(whole)
-                    jobs.append(task.check(config))
+                    jobs[index] = task.check(config)
                 except (HydraException, OmegaConfBaseException) as error:
-                    faults.append((index, _fault(error, composer, overrides)))
+                    faults.append((index, told(error, functools.partial(composer.names, overrides))))
                 except ValueError as error:
                     faults += [(index, line.strip()) for line in str(error).splitlines() if line.strip()]
         if faults:
+            faults.sort(key=lambda fault: fault[0])
             n_bad = len({index for index, _ in faults})
             head = f"{n_bad} of {len(job_overrides)} jobs can't be run, so none was started:"
-            raise CompactHydraException("\n  ".join([head, *_folded(faults, job_overrides)]))
+            raise CompactHydraException("\n  ".join([head, *folded(faults, job_overrides)]))
         return jobs
 
     def _run(self, task: StackedTask, jobs: Sequence[Any], returns: "_Returns", n_workers: int) -> None:
-        done = task.start(jobs)
+        try:
+            done = task.start(jobs)
+        except ValueError as error:
+            raise CompactHydraException(str(error)) from error
         for index, value in done.items():
             returns.end(index, value)
         todo = [index for index in range(len(jobs)) if index not in done]
         max_stack = self.max_stack or len(jobs)
-        if (
-            n_workers > 1
-        ):  # two stacks a worker at least, so that one slow stack doesn't leave the others idle
+        if n_workers > 1:  # two stacks a worker at least: one that is slow doesn't leave the others idle
             max_stack = min(max_stack, math.ceil(len(todo) / (2 * n_workers)) or 1)
         stacks = stacked([(index, task.shape(jobs[index])) for index in todo], max_stack)
         for index in todo:
             returns.begin(index)
+        n_failed = n_trained = 0
         with contextlib.closing(trained(task.train, jobs, stacks, n_workers)) as results:
             for stack, result, error in results:
                 of_stack = [jobs[index] for index in stack.jobs]
                 if error is not None:
+                    n_failed += 1
+                    if n_failed == GIVE_UP and not n_trained:
+                        error.add_note(
+                            f"{GIVE_UP} jobs failed before any was trained: the others weren't tried"
+                        )
+                        raise error
                     task.failed(of_stack[0], error)
                     returns.end(stack.jobs[0], error, JobStatus.FAILED)
                 else:
+                    n_trained += len(stack.jobs)
                     for index, value in zip(stack.jobs, task.record(of_stack, result), strict=True):
                         returns.end(index, value)
 
@@ -223,12 +234,8 @@ class _Returns:
     """What a launch returns for each job; callbacks hear of jobs as they begin and end."""
 
     def __init__(self, launcher: StackedLauncher, composer: Composer, job_overrides, first: int) -> None:
-        self.launcher, self.composer, self.job_overrides, self.first = (
-            launcher,
-            composer,
-            job_overrides,
-            first,
-        )
+        self.launcher, self.composer = launcher, composer
+        self.job_overrides, self.first = job_overrides, first
         self.callbacks = launcher.hydra_context.callbacks
         self.begun: set[int] = set()
         self.returns: dict[int, JobReturn] = {}
@@ -310,34 +317,19 @@ class StackedSweeper(BasicSweeper):
         return axes
 
 
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends a launch as Ctrl-C does: through the task's __exit__, and its workers with it."""
+    default = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM)
+    if default is not signal.SIG_DFL:  # someone else has a use for it
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, default)
+
+
 def _name(override: Override) -> str:
     return override.get_key_element().lstrip("+~")
-
-
-def _fault(error: Exception, composer: Composer, overrides: Overrides) -> str:
-    """What Hydra or OmegaConf says of a job, in one line, with the name that is nearest to an unknown one."""
-    text = re.sub(r" (Config s|S)earch path:.*| full_key: .*", "", one_line(error))
-    unknown = re.match(r"Could not override '([^']+)'", text)
-    known = composer.names(overrides) if unknown else []
-    if isinstance(error, MissingConfigException) and error.options:
-        unknown, known = re.search(r"/([^/']+)'", text), list(error.options)
-    near = difflib.get_close_matches(unknown[1], known, n=1) if unknown else []
-    if not near:
-        return text
-    return re.sub(r" To append to your config use \S+", "", text).rstrip(".") + f". Did you mean '{near[0]}'?"
-
-
-def _folded(faults: Sequence[tuple[int, str]], job_overrides: Sequence[Overrides]) -> list[str]:
-    """A line per fault: the overrides that its jobs share and not all jobs have, their count, the fault."""
-    common = set(job_overrides[0]).intersection(*job_overrides)
-    jobs_of: dict[str, list[int]] = {}
-    for index, fault in faults:
-        jobs_of.setdefault(fault, []).append(index)
-    lines = []
-    for fault, indices in list(jobs_of.items())[:MOST_LINES]:
-        shared = set(job_overrides[indices[0]]).intersection(*(job_overrides[index] for index in indices))
-        told = [line for line in job_overrides[indices[0]] if line in shared - common]
-        count = [f"({len(indices)} jobs)"] if len(indices) > 1 else []
-        lines.append(": ".join([" ".join(told + count), fault] if told + count else [fault]))
-    more = len(jobs_of) - len(lines)
-    return [*lines, f"... and {more} faults more"] if more else lines

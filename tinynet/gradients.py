@@ -12,12 +12,14 @@
         def estimate(self, row, params, epoch, draws):
             return np.round(row.gradient(params) / self.grid) * self.grid
 
-estimate returns the gradient of the row's error, (n_params, n_runs), for params of that shape, which it must not
-change. `row.error(params)` gives the errors (n_columns,) of any number of columns, real or complex, and
-`row.gradient(params)` backpropagation. `epoch` counts completed epochs. `draws.normals(n)` and `draws.signs(n)`
-give random numbers (n, n_runs) from a generator of each run's own. Columns must not see each other.
-Settings are fields, checked in __post_init__. A mode with `local = True` says that its estimate is exactly 0 for
-the weights of an input that is 0, so these need neither be computed nor updated.
+estimate returns the gradient of the row's error, (n_params, n_runs), at params of that shape, which it leaves
+as they are. Columns must not see each other. `row.error(params)` gives the errors (n_columns,) of any number
+of columns, real or complex, and `row.gradient(params)` backpropagation. `epoch` counts completed epochs.
+`draws.normals(n)` and `draws.signs(n)` give random numbers (n, n_runs) from a generator of each run's own.
+Rows of params are in working order here: W input by input (`Network.order`), then b, v, c.
+
+Two optional attributes: `local = True` says that the estimate is exactly 0 for the weights of an input that
+is 0; they are left alone, and need not be computed. `descend(row, params, rates)` moves params itself.
 """
 
 from dataclasses import dataclass
@@ -41,12 +43,16 @@ class Analytic:
     def estimate(self, row, params, epoch, draws):
         return row.gradient(params, out=_gradient_buffer(row, params))
 
+    def descend(self, row, params, rates):
+        row.descend(params, rates)
+
 
 @dataclass(frozen=True)
 class Numeric:
     """Central difference: de/dp_i ≈ (e(p + h·1_i) - e(p - h·1_i)) / 2h, with h·decay^epoch for h.
 
-    Truncation grows as h², rounding as eps/h; for relu exact away from kinks, where e is quadratic in each weight.
+    Truncation grows as h², rounding as eps/h. With relu e is quadratic in each weight away from kinks, where
+    only rounding is left.
     """
 
     h: float = 1e-4
@@ -62,17 +68,17 @@ class Numeric:
         return 2 * network.n_params
 
     def estimate(self, row, params, epoch, draws):
-        h = max(self.h * self.decay**epoch, float(np.finfo(params.dtype).tiny))
+        h = max(self.h * self.decay**epoch, 1e-37)  # never 0, which would give 0/0
         gradient = _gradient_buffer(row, params)
-        for weights, (plus, minus) in row.moved_errors(params, (h, -h)):
-            np.subtract(plus, minus, out=gradient[weights])
-            gradient[weights] /= 2 * h
+        for block, (plus, minus) in row.moved_errors(params, (h, -h)):
+            slopes = np.subtract(plus, minus, out=gradient[block])
+            slopes /= 2 * h
         return gradient
 
 
 @dataclass(frozen=True)
 class Forward:
-    """Forward difference: de/dp_i ≈ (e(p + h·1_i) - e(p)) / h. Truncation grows as h, so its fixed point moves."""
+    """Forward difference: de/dp_i ≈ (e(p + h·1_i) - e(p)) / h. Truncation, h/2·e'', moves the fixed point."""
 
     h: float = 1e-4
     local: ClassVar[bool] = True
@@ -85,9 +91,9 @@ class Forward:
 
     def estimate(self, row, params, epoch, draws):
         gradient, error = _gradient_buffer(row, params), row.error(params)
-        for weights, (plus,) in row.moved_errors(params, (self.h,)):
-            np.subtract(plus, error, out=gradient[weights])
-            gradient[weights] /= self.h
+        for block, (plus,) in row.moved_errors(params, (self.h,)):
+            slopes = np.subtract(plus, error, out=gradient[block])
+            slopes /= self.h
         return gradient
 
 
@@ -109,8 +115,8 @@ class ComplexStep:
 
     def estimate(self, row, params, epoch, draws):
         gradient = _gradient_buffer(row, params)
-        for weights, (moved,) in row.moved_errors(params, (1j * self.h,)):
-            np.divide(moved.imag, self.h, out=gradient[weights])
+        for block, (moved,) in row.moved_errors(params, (1j * self.h,)):
+            np.divide(moved.imag, self.h, out=gradient[block])
         return gradient
 
 
@@ -158,10 +164,13 @@ class SPSA:
 
     def estimate(self, row, params, epoch, draws):
         total = 0
+        above, below = (row.workspace.array(name, params.shape, params.dtype) for name in ("above", "below"))
         for _ in range(self.n_samples):
             signs = draws.signs(len(params)).astype(params.dtype)
             moved = signs * self.h
-            slope = (row.error(params + moved) - row.error(params - moved)) / (2 * self.h)
+            np.add(params, moved, out=above)
+            np.subtract(params, moved, out=below)
+            slope = (row.error(above) - row.error(below)) / (2 * self.h)
             total = total + signs * slope
         return total / self.n_samples
 
@@ -170,8 +179,9 @@ class SPSA:
 class ForwardGradient:
     """Mean of n_samples directional derivatives times their direction u ~ N(0, 1): (∇e·u) u.
 
-    Unbiased; the variance of weight i is (g_i² + |g|²) / n_samples. The directional derivative is exact to
-    rounding, Im e(p + ihu) / h, one complex evaluation. Baydin et al., arXiv 2202.08587 (2022).
+    Unbiased; the variance of weight i is (g_i² + |g|²) / n_samples. The directional derivative comes from
+    forward mode, exact, without a backward pass: an evaluation in which values carry their derivatives along.
+    Baydin et al., arXiv 2202.08587 (2022).
     """
 
     n_samples: int = 1
@@ -183,11 +193,10 @@ class ForwardGradient:
         return self.n_samples
 
     def estimate(self, row, params, epoch, draws):
-        total, h = 0, 1e-20
+        total = 0
         for _ in range(self.n_samples):
             u = draws.normals(len(params)).astype(params.dtype)
-            slope = row.error(params + 1j * (h * u)).imag / h
-            total = total + u * slope
+            total = total + u * row.slope(params, u)
         return total / self.n_samples
 
 
@@ -212,8 +221,8 @@ class Draws:
             self._streams[method] = generators, np.empty((0, len(generators)))
         generators, ahead = self._streams[method]
         if len(ahead) < n:  # many at once: a call costs more than a number
-            more = np.array([getattr(generator, method)(64 * n) for generator in generators]).reshape(
-                -1, 64 * n
+            more = np.array([getattr(generator, method)(16 * n) for generator in generators]).reshape(
+                -1, 16 * n
             )
             ahead = np.concatenate([ahead, more.T])
         self._streams[method] = generators, ahead[n:]
@@ -227,8 +236,8 @@ def estimate(mode, network, params, x, target, epoch=0, seeds=None) -> np.ndarra
     gradient = np.zeros_like(params)
     with np.errstate(all="ignore"):
         estimated = mode.estimate(row, params, epoch, Draws(seeds))
-    for weights in steps(mode, row):
-        gradient[weights] = estimated[weights]
+    for block in steps(mode, row):
+        gradient[block] = estimated[block]
     return gradient[np.argsort(network.order)]
 
 

@@ -38,10 +38,10 @@ class Network:
         return self.hidden_size * (self.n_inputs + 1 + self.bias) + self.bias
 
     def initial(self, seeds) -> np.ndarray:
-        """Start params (n_params, n_runs) in [-1, 1), a column for each of seeds (n_runs,), as the tutorial draws.
+        """The tutorial's start params (n_params, n_runs), in [-1, 1): a column for each of seeds (n_runs,).
 
-        From RandomState(seed): 2·random((hidden_size, n_inputs)) - 1, then 2·random((1, hidden_size)) - 1; with
-        bias b and c are drawn after these, so W and v are the same with bias and without.
+        From RandomState(seed): 2·random((hidden_size, n_inputs)) - 1, then 2·random((1, hidden_size)) - 1.
+        With bias b, then c are drawn after these, so W and v are the same with bias and without.
         """
         H, n_weights = self.hidden_size, self.hidden_size * self.n_inputs
         drawn = [2 * np.random.RandomState(s).random_sample(self.n_params) - 1 for s in checked_seeds(seeds)]
@@ -50,24 +50,28 @@ class Network:
 
     def predict(self, params, x) -> np.ndarray:
         """The outputs y (n_runs,) for the inputs x (n_inputs,). Raises ValueError for any other shape."""
-        return Row(self, self.checked_inputs(x), 0.0).outputs(self.checked_params(params)[self.order])[0]
+        row = Row(self, self.checked_inputs(x), 0.0)
+        with np.errstate(all="ignore"):
+            return row.outputs(self.checked_params(params)[self.order])[0]
 
     def error(self, params, x, target) -> np.ndarray:
         """The errors e = (y - t)² (n_runs,) of one row: inputs x (n_inputs,) and a target."""
-        if np.shape(target) != () or not np.isfinite(target):
-            raise ValueError(f"target: {target!r} is not a finite number")
-        return Row(self, self.checked_inputs(x), target).error(self.checked_params(params)[self.order])
+        if np.shape(target) != () or np.asarray(target).dtype.kind not in "biuf" or not np.isfinite(target):
+            raise ValueError(f"target: {target!r}; give a finite number")
+        row = Row(self, self.checked_inputs(x), target)
+        with np.errstate(all="ignore"):
+            return row.error(self.checked_params(params)[self.order])
 
     @cached_property
     def order(self) -> np.ndarray:
-        """Rows of params in working order: W input by input, so that the weights of one input lie together."""
+        """Rows of params in working order: W input by input; the weights of one input lie together."""
         n_weights = self.hidden_size * self.n_inputs
         weights = np.arange(n_weights).reshape(self.hidden_size, self.n_inputs).T.ravel()
         return np.concatenate([weights, np.arange(n_weights, self.n_params)])
 
     @cached_property
     def folds(self) -> list[tuple[int, int]]:
-        """The sum over hidden units: of n terms those from `half` on are added to the first, until one is left."""
+        """The sum over hidden units: of n terms those from `half` on are added to the first."""
         folds, n = [], self.hidden_size
         while n > 1:
             half = (n + 1) // 2

@@ -1,14 +1,16 @@
 """Stochastic gradient descent, row by row, for a stack of runs at once."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from tinynet.diagnostics import Diagnostics
 from tinynet.gradients import Draws, steps
 from tinynet.network import checked_seeds
-from tinynet.rows import CELLS, Row, Rows, Workspace, aligned
+from tinynet.rows import CELLS, Row, Rows, Workspace
 
-BLOCK = 2048
+BLOCK = 80000  # weights trained together, so that a block of runs stays in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,23 +19,25 @@ class History:
 
     error (n_epochs + 1, n_runs): mean error over all rows at the end of an epoch, epoch 0 = before training.
     online_error (n_epochs, n_runs): mean over the rows of the error right after that row's own update, as the
-    tutorial prints it. params (n_params, n_runs): the trained weights.
+    tutorial prints it. params (n_params, n_runs): the trained weights. diagnostics: of the epochs asked for.
     """
 
     error: np.ndarray
     online_error: np.ndarray
     params: np.ndarray
+    diagnostics: Diagnostics
 
 
 def train(
-    network, problem, params, gradient, learning_rate, n_epochs, seeds=None, online_error=True
+    network, problem, params, gradient, learning_rate, n_epochs, seeds=None, online_error=True, diagnostics=()
 ) -> History:
-    """Train each column of params (n_params, n_runs) on its own: p ← p - learning_rate · de/dp after every row.
+    """Train each column of params (n_params, n_runs) by itself: p ← p - learning_rate·de/dp after every row.
 
-    params is not changed, its dtype (float64 or float32) is the arithmetic's. learning_rate is a number or
-    (n_runs,). seeds (n_runs,) feed the random modes and no others. A run's bits do not depend on the runs beside
-    it. Overflow is an outcome: errors then are inf or NaN. online_error=False leaves that out (NaN), which saves
-    a forward pass per step. Raises ValueError, naming the argument, for anything of the wrong shape or range.
+    params is not changed; its dtype, float64 or float32, is the arithmetic's. learning_rate is a number or
+    (n_runs,). seeds (n_runs,) feed the random gradient modes, and no others. The bits of a run do not depend
+    on the runs beside it. Overflow is an outcome: errors then are inf or NaN. online_error=False saves a
+    forward pass per step and leaves that history NaN. diagnostics lists epochs to look into. Raises
+    ValueError, naming the argument, for a wrong shape or range.
     """
     params = network.checked_params(params)
     if params.dtype.kind == "c":
@@ -55,58 +59,63 @@ def train(
     if seeds is not None and len(seeds := checked_seeds(seeds)) != n_runs:
         raise ValueError(f"seeds: {len(seeds)} of them; give one for each of {n_runs} runs")
 
-    rates = np.broadcast_to(rates, n_runs).astype(params.dtype)
+    with np.errstate(over="ignore"):
+        rates = np.broadcast_to(rates, n_runs).astype(params.dtype)
     history = History(
         error=np.full((n_epochs + 1, n_runs), np.nan, params.dtype),
         online_error=np.full((n_epochs, n_runs), np.nan, params.dtype),
         params=np.empty_like(params),
+        diagnostics=Diagnostics.empty(diagnostics, n_epochs, n_runs),
     )
+    workspace = Workspace()
+    inputs, targets = problem.inputs, problem.targets
+    rows = [Row(network, x, t, workspace) for x, t in zip(inputs, targets, strict=True)]
     size = max(1, BLOCK // network.n_params)
     for start in range(0, n_runs, size):
         runs = slice(start, start + size)
-        draws = Draws(None if seeds is None else seeds[runs])
-        trained = aligned((network.n_params, rates[runs].size), params.dtype)
+        trained = workspace.array("params", (network.n_params, rates[runs].size), params.dtype)
         trained[...] = params[network.order, runs]
+        draws = Draws(None if seeds is None else seeds[runs])
         online = history.online_error[:, runs] if online_error else None
+        watched = partial(history.diagnostics.watch, gradient, runs=runs) if len(diagnostics) else None
         with np.errstate(all="ignore"):
-            _train_block(
-                network, problem, trained, gradient, rates[runs], draws, history.error[:, runs], online
-            )
+            _train_block(rows, trained, gradient, rates[runs], draws, history.error[:, runs], online, watched)
         history.params[network.order, runs] = trained
     return history
 
 
-def _train_block(network, problem, params, gradient, rates, draws, error, online_error):
-    workspace = Workspace()
-    inputs, targets = problem.inputs, problem.targets
-    rows = [Row(network, x, t, workspace) for x, t in zip(inputs, targets, strict=True)]
-    size = max(1, CELLS // (network.hidden_size * params.shape[1]))
-    all_rows = [
-        Rows(network, inputs[at : at + size], targets[at : at + size], workspace)
-        for at in range(0, len(rows), size)
-    ]
-    update = workspace.array("update", params.shape, params.dtype)
-    moved = [[(params[block], update[block], block) for block in steps(gradient, row)] for row in rows]
-    rates = rates[0] if (rates == rates[0]).all() else rates  # a number is faster, with the same bits
-    error[0] = _mean_error(all_rows, params)
+def _train_block(rows, params, gradient, rates, draws, error, online_error, watched):
+    rate = rates[0].item() if (rates == rates[0]).all() else rates  # a number is faster, with the same bits
+    # every row's error at the end of an epoch; the last one's is its online error, where that is computed
+    rest = rows if online_error is None else rows[:-1]
+    at_once = max(1, CELLS // (rows[0].network.hidden_size * len(rates)))
+    rest = [Rows.joined(rest[at : at + at_once]) for at in range(0, len(rest), at_once)]
+    descend = getattr(gradient, "descend", None)
+    moved = [steps(gradient, row) for row in rows]
+    error[0] = _mean([row.error(params) for row in rows])
     for epoch in range(len(error) - 1):
-        online = []
+        online, watch = [], watched and watched(epoch + 1)
         for row, blocks in zip(rows, moved, strict=True):
-            slope = gradient.estimate(row, params, epoch, draws)
-            if np.shape(slope) != params.shape:
-                raise ValueError(
-                    f"gradient: {gradient} gave shape {np.shape(slope)}; params have {params.shape}"
-                )
-            for weights, step, block in blocks:
-                np.multiply(slope[block], rates, out=step)
-                np.subtract(weights, step, out=weights)
+            if descend is None or watch is not None:
+                slope = gradient.estimate(row, params, epoch, draws)
+                if np.shape(slope) != params.shape:
+                    raise ValueError(f"gradient: {gradient} gives {np.shape(slope)}; give {params.shape}")
+                if watch is not None:
+                    watch.step(row, params, slope)
+            if descend is not None:
+                descend(row, params, rate)
+            else:
+                for block in blocks:
+                    weights = params[block]
+                    weights -= slope[block] * rate
             if online_error is not None:
                 online.append(row.error(params))
         if online_error is not None:
-            online_error[epoch] = sum(online) / len(rows)
-        error[epoch + 1] = _mean_error(all_rows, params)
+            online_error[epoch] = _mean(online)
+        if watch is not None:
+            watch.end(rows, params)
+        error[epoch + 1] = _mean([e for some in rest for e in some.errors(params)] + online[-1:])
 
 
-def _mean_error(all_rows, params):
-    errors = [error for rows in all_rows for error in rows.errors(params)]
+def _mean(errors):
     return sum(errors) / len(errors)

@@ -1,0 +1,382 @@
+"""Pictures say what the data say, and can be read, whatever the sweep."""
+
+import io
+import re
+from statistics import median
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.image import imread
+
+from experiments import appendix, comparison, figures, outcomes, pictures
+from experiments.figures import Page, Sweep, drawn, few, name_of, style_of
+from experiments.tutorial import EPOCHS, PRINTED
+
+SEVEN = ["analytic", "numeric h=1e-4", "numeric h=1e-2", "forward h=1e-4", "hybrid h=1e-4",
+         "complex_step h=1e-20", "spsa h=1e-4 n_samples=16"]  # fmt: skip
+RATES, SIZES = [0.01, 0.03, 0.1, 0.3], [2, 4, 8, 16]
+
+
+def sweep_of(
+    modes=SEVEN[:2], rates=(0.1,), sizes=(4,), n_seeds=3, n_epochs=320, ends="mixed", reference=None
+):
+    """Made-up runs: exponentials down to rounding, power laws above it, plateaus ("mixed": a third)."""
+    rng, rows, curves = np.random.default_rng(5), [], []
+    t = np.arange(n_epochs + 1)[:, None]
+    for rate in rates:
+        for size in sizes:
+            noise = rng.uniform(0.7, 1.3, n_seeds)
+            for mode in modes:
+                error = 0.5 * 10 ** (-0.15 * noise * np.sqrt(rate * 10) * t) + 3e-32
+                if "h=" in mode and "complex" not in mode:
+                    error = np.maximum(error, 1e-4 * noise * (1 + t / 4) ** -4.0)
+                stuck = {"mixed": np.arange(n_seeds) % 3 == 2, "none": np.full(n_seeds, True)}
+                error = np.where(stuck.get(ends, np.full(n_seeds, False)), 0.3 * noise, error)
+                if ends == "lost":
+                    error = np.where(t < 20, 10.0 ** (noise * np.minimum(t, 20)), np.nan)
+                if mode.startswith("numeric") and n_seeds > 9:
+                    error[:, 2], error[:, 4] = error[:, 0], 0.2  # flips, both ways
+                curves.append(error)
+                rows += [(mode, rate, size, seed, f"{rate} {size} {seed}") for seed in range(n_seeds)]
+    error = np.concatenate(curves, axis=1)
+    runs = pd.DataFrame(rows, columns=["mode", "learning_rate", "hidden_size", "seed", "pair"])
+    runs = runs.assign(start=runs["pair"], failed=False, evaluations=runs["mode"].map(len).astype(float))
+    runs["outcome"], runs["final_error"] = outcomes.classify(error, 0.5), outcomes.final_error(error)
+    reference = reference or modes[0]
+    pairs = {mode: comparison.pair_up(runs, mode, reference) for mode in modes if mode != reference}
+    return Sweep(runs, error, reference, pairs)
+
+
+def tutorial_sweep():
+    modes = ["numeric h=1e-4", "analytic", "analytic continued", "numeric h=1e-4 continued"]
+    sweep = sweep_of(modes, n_seeds=12, n_epochs=60, reference="analytic")
+    return Sweep(sweep.runs, sweep.error, "analytic", sweep.pairs, sweep.error[1:] * 0.8)
+
+
+STEPS = ["analytic", *(f"{kind} h=1e-{k}" for kind in ("numeric", "forward") for k in range(1, 8)),
+         "numeric h=0.5 decay=0.99"]  # fmt: skip
+CASES = {
+    "two modes, one cell": lambda: sweep_of(n_seeds=25),
+    "two modes, 16 cells": lambda: sweep_of(rates=RATES, sizes=SIZES, n_seeds=12),
+    "seven modes, one cell, 100 seeds": lambda: sweep_of(SEVEN, n_seeds=100),
+    "seven modes, 16 cells": lambda: sweep_of(SEVEN, RATES, SIZES, n_seeds=4),
+    "three seeds": lambda: sweep_of(),
+    "learning rates only": lambda: sweep_of(rates=RATES, n_seeds=7),
+    "nothing converges": lambda: sweep_of(SEVEN[:3], RATES[:2], ends="none"),
+    "all diverge": lambda: sweep_of(rates=RATES[:2], n_seeds=5, ends="lost"),
+    "one run": lambda: sweep_of(["analytic"], n_seeds=1),
+    "one epoch": lambda: sweep_of(n_epochs=1),
+    "names of the user's own": lambda: sweep_of(
+        [
+            "analytic",
+            "my_mode strength=2",
+            "<script>$x_1$",
+            "a_very_long_name_of_a_mode amount=0.001 other=some",
+        ]
+    ),
+    "many cells and modes": lambda: sweep_of(STEPS[:10], [0.01 * k for k in range(1, 9)], n_epochs=40),
+    "the tutorial": tutorial_sweep,
+    "steps": lambda: sweep_of(STEPS, n_seeds=9),
+}
+
+
+def texts(figure):
+    """(text, box in pixels) of all that is written, as it is rendered."""
+    figure.draw_without_rendering()
+    renderer, written = figure.canvas.get_renderer(), list(figure.texts)
+    for ax in figure.axes:
+        written += ax.texts
+        if ax.axison:
+            for axis in (ax.xaxis, ax.yaxis):
+                written += [axis.label, *(tick.label1 for tick in axis._update_ticks())]
+    shown = [text for text in written if text.get_visible() and text.get_text().strip()]
+    return [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
+
+
+def unreadable(figure):
+    """Texts outside of the figure, and pairs that overlap by more than antialiasing."""
+    boxes, bounds = texts(figure), figure.bbox
+    faults = [t for t, b in boxes if b.x0 < 0 or b.y0 < 0 or b.x1 > bounds.width or b.y1 > bounds.height]
+    for i, (text, a) in enumerate(boxes):
+        for other, b in boxes[:i]:
+            wide, tall = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+            if wide > 1 and tall > 1.5:
+                faults.append((text, other))
+    return faults
+
+
+def numbers(text):
+    return [float(n.replace("−", "-").replace(",", "")) for n in re.findall(r"−?\d[\d,]*\.?\d*", text)]
+
+
+# ---------------------------------------------------------------------------------------- whatever the sweep
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_picture_can_be_read_and_is_small(case):
+    drawn_pictures = figures.pictures(CASES[case]())
+    assert len({picture.name for picture in drawn_pictures}) == len(drawn_pictures) >= 3
+    for picture in drawn_pictures:
+        assert not unreadable(picture.figure), picture.name
+        assert picture.caption.endswith(".")
+        assert len(picture.alt) > 20
+        assert "nan" not in picture.caption.lower()
+        assert len(picture.svg()) < 500_000
+    image = imread(io.BytesIO(drawn_pictures[0].png(dpi=40)))
+    assert (image[[0, 0, -1, -1], [0, -1, 0, -1]] == 1).all()  # white and opaque, for dark pages
+    assert image[..., :3].std() > 0.01
+
+
+def test_an_overlap_and_a_clipped_text_would_be_seen():
+    figure = pictures.tail(sweep_of()).figure
+    figure.text(0.5, 0.5, "one")
+    figure.text(0.501, 0.5, "two")
+    figure.text(0.99, 0.5, "leaves the figure")
+    assert unreadable(figure) == ["leaves the figure", ("two", "one")]
+
+
+def test_the_same_sweep_gives_the_same_bytes_whatever_the_settings_of_matplotlib():
+    first = [(p.png(dpi=50), p.svg(), p.caption, p.alt) for p in figures.pictures(sweep_of(n_seeds=10))]
+    with matplotlib.rc_context({"font.size": 20, "axes.facecolor": "black", "svg.hashsalt": "other"}):
+        before = dict(matplotlib.rcParams)
+        second = [(p.png(dpi=50), p.svg(), p.caption, p.alt) for p in figures.pictures(sweep_of(n_seeds=10))]
+        assert dict(matplotlib.rcParams) == before
+    assert first == second
+
+
+def test_a_picture_of_pairs_needs_pairs_and_others_need_their_experiment():
+    alone = sweep_of(["analytic"])
+    assert pictures.pairs(alone) is None
+    for draw in (appendix.tutorial, *appendix.OF_A_SWEEP):
+        assert draw(sweep_of()) is None
+    assert figures.pictures(tutorial_sweep())[0].name == "tutorial"
+    assert appendix.step_size(CASES["steps"]()) is not None
+    assert appendix.all_modes(sweep_of(SEVEN)) is not None
+
+
+# ---------------------------------------------------------------------------------------- numbers
+
+
+def test_outcomes_counts_the_flips_and_the_converged():
+    sweep = sweep_of(rates=RATES, n_seeds=12)
+    runs = sweep.runs.pivot(index=["learning_rate", "seed"], columns="mode", values="outcome")
+    flips = (runs["analytic"] != runs["numeric h=1e-4"]).groupby("learning_rate").sum()
+    converged = [(runs[mode] == "converged").sum() for mode in ("analytic", "numeric h=1e-4")]
+    picture = pictures.outcomes(sweep)
+    assert flips.sum() > 0
+    assert f"numeric in {flips.sum()} of 48 pairs" in picture.caption
+    assert f"Converged: {converged[0]} of 48 analytic and {converged[1]} of 48 numeric." in picture.caption
+    notes = [text for text, _ in texts(picture.figure) if "other outcome" in text]
+    assert notes == [f"other outcome in {k} of 12 pairs" for k in flips]
+
+
+def test_precision_says_which_share_ends_within_tau():
+    sweep = sweep_of(SEVEN, n_seeds=12)
+    caption = pictures.precision(sweep).caption
+    for mode in SEVEN:
+        final = sweep.runs.loc[sweep.runs["mode"] == mode, "final_error"]
+        told = re.search(
+            rf"{re.escape(name_of(mode, SEVEN))} ([^;]*?)[;.](?!\d)", caption.partition(": ")[2]
+        )[1]
+        assert numbers(told) == pytest.approx(
+            [100 * np.mean(final <= tau) for tau in pictures.TAUS], abs=0.06
+        )
+
+
+def test_precision_draws_the_share_that_got_there():
+    sweep = sweep_of(n_seeds=12)
+    panel = pictures.precision(sweep).figure.axes[1]  # error ≤ 1e-9
+    for line, mode in zip(panel.lines, sweep.modes, strict=True):
+        error = sweep.error[:, sweep.runs["mode"] == mode]
+        epochs, share = line.get_data()
+        assert share == pytest.approx([np.mean((error[: int(t) + 1] <= 1e-9).any(axis=0)) for t in epochs])
+
+
+def test_convergence_draws_medians_of_the_pairs_in_which_both_converge():
+    sweep = sweep_of(n_seeds=12)
+    outcome = sweep.runs.pivot(index="seed", columns="mode", values="outcome")
+    both = (outcome == "converged").all(axis=1)
+    picture = pictures.convergence(sweep)
+    lines = [line for line in picture.figure.axes[0].lines if len(line.get_xdata()) > 2]
+    assert len(lines) == 2
+    for line, mode in zip(lines, sweep.modes, strict=True):
+        error = sweep.error[:, (sweep.runs["mode"] == mode).to_numpy()][:, both]
+        epochs, drawn_median = line.get_data()
+        assert drawn_median == pytest.approx(
+            np.median(np.log10(np.maximum(error[epochs], 4.930381e-32)), axis=1)
+        )
+    assert f"{both.sum()} of 12 pairs converge" in [text for text, _ in texts(picture.figure)]
+    last = {
+        mode: np.log10(sweep.error[-1, (sweep.runs["mode"] == mode).to_numpy()][both]) for mode in sweep.modes
+    }
+    apart = median(last["numeric h=1e-4"] - np.log10(4.930381e-32))
+    assert f"numeric {apart:.1f} (medians" in picture.caption
+
+
+def test_tail_tells_exponential_from_power_law():
+    caption = pictures.tail(sweep_of(n_seeds=12, n_epochs=600)).caption
+    assert "analytic exponential in" in caption
+    assert re.search(r"numeric a power law in \d+ of \d+ runs, t\^−4\.\d by the median", caption)
+
+
+def test_pairs_says_how_many_end_a_decade_apart_and_marks_every_flip():
+    sweep = sweep_of(n_seeds=12)
+    a, b = (
+        sweep.runs[sweep.runs["mode"] == mode].set_index("seed") for mode in ("numeric h=1e-4", "analytic")
+    )
+    hit_a, hit_b = a["outcome"] == "converged", b["outcome"] == "converged"
+    picture = pictures.pairs(sweep)
+    apart = np.abs(np.log10(a["final_error"]) - np.log10(b["final_error"]))[hit_a & hit_b] > 1
+    assert numbers(picture.caption)[:3] == [(hit_a & hit_b).sum(), 12, 100 * apart.mean()]
+    for who, only in (("analytic", hit_b & ~hit_a), ("numeric", hit_a & ~hit_b)):
+        assert f"only {who} converges: {only.sum()} of 12" in [text for text, _ in texts(picture.figure)]
+    triangles = [
+        len(line.get_xdata()) for line in picture.figure.axes[0].lines if line.get_marker() in ("^", "v")
+    ]
+    assert triangles == [(hit_b & ~hit_a).sum(), (hit_a & ~hit_b).sum()]
+    assert min(triangles) > 0
+
+
+def test_tutorial_draws_the_printed_tables_and_says_what_the_start_is_worth():
+    sweep = tutorial_sweep()
+    picture = appendix.tutorial(sweep)
+    for line, mode in zip(picture.figure.axes[0].lines, ("numeric", "analytic"), strict=True):
+        assert (line.get_xdata() == EPOCHS).all()
+        assert 10.0 ** line.get_ydata() == pytest.approx(PRINTED[mode])
+    last = {mode: np.log10(sweep.online_error[59, sweep.rows(mode)]) for mode in sweep.modes}
+    used = [s for s in range(12) if all(sweep.converged[sweep.rows(mode)[s]] for mode in sweep.modes)]
+    gap = median((last["analytic continued"] - last["numeric h=1e-4"])[used])
+    assert f"{len(used)} seeds {gap:.1f} as the tutorial ran it".replace("-", "−") in picture.caption
+    assert "−12.4 as printed" in picture.caption
+
+
+def test_the_power_of_h_is_found():
+    h = np.arange(-8.0, 0)
+    assert appendix._power(h, 2 * h - 3) == "²·⁰"
+    assert appendix._power(h[:3], 2 * h[:3]) == ""
+
+
+# ---------------------------------------------------------------------------------------- style of a mode
+
+
+def test_a_mode_looks_the_same_whatever_other_modes_there_are():
+    known = [
+        *SEVEN,
+        *STEPS,
+        "analytic nudged",
+        "analytic continued",
+        "analytic float32",
+        "forward_gradient n_samples=1",
+    ]
+    for mode in known:
+        assert (
+            style_of(mode) == style_of(mode, known) == style_of(mode, known[::-1]) == style_of(mode, [mode])
+        )
+    looks = {(s.color, str(s.dash)) for s in map(style_of, known)}
+    assert len(looks) == len(set(known))
+
+
+def test_modes_of_the_users_own_look_different_from_each_other_and_from_ours():
+    modes = [*SEVEN, *(f"mine{k}" for k in range(4))]
+    assert len({style_of(mode, modes) for mode in modes}) == len(modes)
+
+
+def test_a_wider_step_is_a_lighter_shade_of_the_same_dash():
+    styles = [style_of(f"numeric h=1e-{k}") for k in (2, 4, 6)]
+    assert len({(s.dash, s.marker) for s in styles}) == 1
+    light = [figures._luminance(s.color) for s in styles]
+    assert light == sorted(light, reverse=True)
+
+
+@pytest.mark.parametrize("mode", [*SEVEN, *STEPS, "mine", "analytic nudged"])
+def test_text_in_the_colour_of_a_mode_has_contrast(mode):
+    assert 1.05 / (figures._luminance(style_of(mode).ink) + 0.05) >= 4.5
+
+
+@pytest.mark.parametrize(("mode", "modes", "name"), [
+    ("numeric h=1e-4", ["analytic", "numeric h=1e-4"], "numeric"),
+    ("numeric h=1e-4", ["numeric h=1e-2", "numeric h=1e-4"], "numeric h=10⁻⁴"),
+    ("numeric h=0.3 decay=0.99", ["numeric h=0.3", "numeric h=0.3 decay=0.99"], "numeric decay"),
+    ("spsa h=1e-4 n_samples=16", ["spsa h=1e-4", "spsa h=1e-4 n_samples=16"], "spsa n_samples=16"),
+    ("complex_step h=1e-20", ["complex_step h=1e-20"], "complex step"),
+    ("analytic continued", ["analytic", "analytic continued"], "analytic continued"),
+    ("my_mode kind=a", ["my_mode kind=a", "my_mode kind=b"], "my mode kind=a"),
+])  # fmt: skip
+def test_a_name_tells_a_mode_from_the_others_and_no_more(mode, modes, name):
+    assert name_of(mode, modes) == name
+
+
+# ---------------------------------------------------------------------------------------- the page
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(-1, 2), min_size=1, max_size=14))
+def test_labels_beside_a_panel_keep_their_order_and_their_distance(ends):
+    page = drawn(Page)([1.0], [3.0], right=1.0)
+    page.beside(page.axes[0][0], [(y, f"{y:.3f}", "black") for y in ends])
+    at = {text.get_text(): text.get_position()[1] for text in page.figure.texts}
+    heights = sorted(text.get_position()[1] for text in page.figure.texts)
+    assert np.diff(heights).min(initial=1) > 0.17
+    assert min(heights) > 0.5
+    assert max(heights) < 3.7
+    assert [at[f"{y:.3f}"] for y in sorted(set(ends))] == sorted(at[f"{y:.3f}"] for y in set(ends))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(), min_size=1, max_size=40, unique=True), st.integers(2, 9))
+def test_few_keeps_the_ends_and_the_order(values, most):
+    kept = few(values, most)
+    assert kept == [value for value in values if value in kept]
+    assert len(kept) == min(most, len(values))
+    assert (kept[0], kept[-1]) == (values[0], values[-1])
+
+
+def test_a_scatter_draws_what_covers_nothing_and_never_too_much():
+    page = drawn(Page)([3.0], [3.0])
+    ax, rng = page.axes[0][0], np.random.default_rng(0)
+    figures.marks(ax, np.array([0.1, 0.1, 0.9, np.inf]), np.array([0.2, 0.2, 0.9, 0.5]), ("o", "black"))
+    assert np.column_stack(ax.lines[0].get_data()).tolist() == [[0.1, 0.2], [0.9, 0.9], [1.0, 0.5]]
+    figures.marks(ax, rng.random(20_000), rng.random(20_000), ("o", "black"))
+    assert 200 < len(ax.lines[1].get_xdata()) <= figures.MOST_MARKS
+
+
+# ---------------------------------------------------------------------------------------- pictures of tables
+
+
+def test_mechanism_and_gradient_error_can_be_read():
+    epochs = np.unique(np.geomspace(1, 3000, 80).round())
+    z = {"analytic": np.zeros(epochs.size), "numeric h=1e-4": -1e-4 * (1 - 1 / epochs)}
+    first = appendix.mechanism(1e-4, 41, epochs, z, {mode: 1e-8 * epochs**-4.0 for mode in z})
+    assert "1 + z/h is 3.3·10⁻⁴" in first.caption
+    h = 10.0 ** np.arange(-13, 0)
+    rows = [
+        {"place": place, "mode": mode, "h": step, "distance": at, "error": 1e-16 / step + step**order}
+        for mode, order in (("numeric", 2), ("forward", 1))
+        for place, at in (("smooth", np.nan), ("relu", np.nan), ("kink", 0.0), ("kink", 1e-6))
+        for step in h
+    ]
+    second = appendix.gradient_error(pd.DataFrame(rows))
+    assert "forward 2·10⁻⁸ at h=10⁻⁸" in second.caption
+    for picture in (first, second):
+        assert not unreadable(picture.figure)
+
+
+def test_cost_counts_evaluations_and_shows_seconds_beside():
+    sweep = sweep_of(SEVEN, n_seeds=12)
+    steps = pd.DataFrame(
+        {
+            "mode": ["analytic"] * 3 + ["numeric h=1e-4"] * 3,
+            "n_params": [4, 16, 64] * 2,
+            "seconds": np.geomspace(1e-6, 1e-3, 6),
+        }
+    )
+    picture = appendix.cost(sweep, steps)
+    assert not unreadable(picture.figure)
+    rows = [i for i in sweep.rows("analytic") if sweep.converged[i]]
+    first = np.flatnonzero(np.median(sweep.error[:, rows], axis=1) <= 1e-6)[0]
+    told = numbers(picture.caption.partition("analytic ")[2])[0]
+    assert told / (4 * len("analytic")) == pytest.approx(first, abs=2)  # drawn at 121 epochs

@@ -1,0 +1,243 @@
+"""The report says what the sweep holds, no more, the same twice, and it tells what is missing."""
+
+import html
+import os
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from omegaconf import OmegaConf
+
+import tinynet
+from experiments import report, stacks, tracking
+from experiments.analysis import PRACTICAL, analyse, left_out
+from experiments.comparison import MARGINS
+from experiments.figures import name_of
+from experiments.page import judge
+from experiments.settings import digest, read
+from experiments.verdicts import verdicts
+
+EVIL = "<script>alert(1)</script>"
+
+
+class Again(tinynet.gradients.Analytic):
+    """The reference under another name: whatever it is called, nothing differs."""
+
+
+def mode(name: str, **arguments) -> dict:
+    return {"_target_": f"tinynet.gradients.{name}", **arguments}
+
+
+ANALYTIC, NUMERIC = mode("Analytic"), mode("Numeric", h=1e-4)
+
+
+def runs_of(modes, seeds, **changes) -> list[tracking.Run]:
+    plain = {
+        "learning_rate": 0.1, "hidden_size": 16, "n_epochs": 320, "activation": "relu", "bias": False,
+        "dtype": "float64", "start": "fresh", "problem": {"_target_": "tinynet.Problem.streetlights"},
+    } | changes  # fmt: skip
+    output, runs = stacks.Results(OmegaConf.create({"tracking": {"curves": ["error", "online_error"]}})), []
+    for words in modes:
+        start = words.get("start", "fresh")
+        gradient = {key: value for key, value in words.items() if key != "start"}
+        stack = [read(plain | {"gradient": gradient, "start": start, "seed": seed}) for seed in seeds]
+        runs += output.runs(stack, stacks.train(stack))
+    return runs
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    """record(name, runs): a sweep in a store of this module's; gives the store's URI."""
+    uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+    store = tracking.open_store(uri)
+
+    def record(name, runs, status="FINISHED", experiment="test"):
+        tags = stacks.provenance() | {"command": f"python -m experiments.run experiment={experiment}"}
+        sweep = store.open_sweep(experiment, digest(name), name, {"n_runs": len(runs)}, tags)
+        sweep.record(runs)
+        if status != "RUNNING":
+            sweep.end(status)
+        return uri
+
+    return record
+
+
+@pytest.fixture(scope="module")
+def planted(record):
+    """Analytic, numeric and a forward difference whose fixed point lies elsewhere, 12 seeds."""
+    return record("planted", runs_of([ANALYTIC, NUMERIC, mode("Forward", h=1e-3)], range(12)))
+
+
+def made(uri, name, folder, *more, code=0):
+    assert report.main(["--store", uri, "--sweep", name, "--output", str(folder), *more]) == code
+    return (folder / "report.html").read_text() if code == 0 else None
+
+
+@pytest.fixture(scope="module")
+def page(planted, tmp_path_factory):
+    """The report on `planted`: (its page, its folder)."""
+    folder = tmp_path_factory.mktemp("page")
+    return made(planted, "planted", folder), folder
+
+
+def states(uri, name) -> dict[str, dict[str, str]]:
+    """Per mode: topic -> state."""
+    judged = judge(analyse(tracking.load_sweep(uri, sweep=name)))
+    return {mode: {v.topic: v.state for v in of} for mode, of in judged.items()}
+
+
+def test_a_sweep_of_one_mode_under_two_names_is_never_called_different(record):
+    again = {"_target_": f"{__name__}.Again"}
+    said = states(record("same", runs_of([ANALYTIC, again], range(12))), "same")["again"]
+    assert "different" not in said.values()
+    assert said["depth"] == said["speed"] == "equivalent"
+
+
+def test_a_planted_difference_is_called_different(planted):
+    said = states(planted, "planted")
+    assert said["forward h=0.001"]["depth"] == "different"
+    assert said["numeric h=1e-4"]["depth"] == "different"
+    assert said["numeric h=1e-4"]["speed"] == "equivalent"
+
+
+def test_three_seeds_resolve_nothing_however_far_apart_they_end(record):
+    uri = record("three", runs_of([ANALYTIC, mode("SPSA", h=1e-4), NUMERIC], range(3), n_epochs=300))
+    for of in states(uri, "three").values():
+        assert set(of.values()) <= {"unresolved", "not measured", "exact"}
+
+
+def test_sixty_epochs_have_no_law(record):
+    uri = record("short", runs_of([ANALYTIC, NUMERIC], range(8), n_epochs=60))
+    said = states(uri, "short")["numeric h=1e-4"]
+    assert said["law"] == "not measured"
+
+
+def test_every_sentence_follows_from_the_table_beside_it(page):
+    """Read back from comparison.csv alone, the rows give the page's sentences, number by number."""
+    page, folder = page
+    table = pd.read_csv(folder / "tables" / "comparison.csv").to_dict("records")
+    modes = ["analytic", *dict.fromkeys(row["a"] for row in table)]
+    assert len(modes) == 3
+    for one in modes[1:]:
+        rows = [row for row in table if row["a"] == one]
+        row = rows[-1] | {arm: name_of(rows[-1][arm], modes) for arm in "ab"}
+        sentences = [verdict.text for verdict in verdicts(row, rows[:-1], MARGINS, PRACTICAL)]
+        assert len(sentences) == 6
+        for sentence in sentences:
+            assert html.escape(sentence) in page
+
+
+def test_the_tables_are_those_of_the_runs_in_the_store(planted, page):
+    runs = pd.read_csv(page[1] / "tables" / "runs.csv")
+    stored = tracking.load_sweep(planted, sweep="planted").runs
+    assert list(runs["name"]) == list(stored["name"])
+    assert list(runs["final_error"]) == list(stored["metrics.final_error"])
+    assert runs["epochs_to_1e-3"].equals(stored["metrics.epochs_to_1e-3"])
+
+
+def test_twice_gives_the_same_bytes_and_the_store_gets_them_too(planted, page, tmp_path):
+    made(planted, "planted", tmp_path)
+    files, again = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (page[1], tmp_path)
+    )
+    assert files == again
+    sweep = tracking.load_sweep(planted, sweep="planted")
+    artifacts = next(p for p in tmp_path.parent.rglob(f"{sweep.run_id}/artifacts"))
+    for path, content in files.items():
+        assert (artifacts / path).read_bytes() == content
+
+
+def test_the_page_asks_the_network_for_nothing(page):
+    page, folder = page
+    for target in re.findall(r"""(?:src|href)\s*=\s*["']?([^"'\s>]+)""", page):
+        assert target.startswith(("data:image/", "#", "figures/", "tables/"))
+        if not target.startswith("data:"):
+            inside = f'id="{target[1:]}"' in page if target[0] == "#" else (folder / target).is_file()
+            assert inside, target
+    assert not re.search(r"<script|@import|url\(|https?://", page)
+
+
+def test_text_from_runs_is_text_on_the_page(record, tmp_path):
+    runs = runs_of([ANALYTIC, NUMERIC], range(7), n_epochs=60)
+    evil = replace(runs[3], name=EVIL, failed=True, tags=runs[3].tags | {"failure": EVIL})
+    mocking = [replace(run, tags=run.tags | {"mode": f"numeric {EVIL}"}) for run in runs[7:]]
+    uri = record(EVIL, [*runs[:3], evil, *runs[4:7], *mocking])
+    page = made(uri, EVIL, tmp_path)
+    assert "<script" not in page
+    assert html.escape(EVIL) in page
+
+
+def test_what_is_missing_or_failed_is_listed_with_the_command_that_completes_it(record, tmp_path, capsys):
+    runs = runs_of([ANALYTIC, NUMERIC], range(8), n_epochs=60)
+    broken = replace(runs[12], failed=True, tags=runs[12].tags | {"failure": "MemoryError: no room"})
+    uri = record("holes", [*runs[:2], *runs[3:12], broken, *runs[13:]], status="FAILED")
+    page = made(uri, "holes", tmp_path)
+    listed = pd.read_csv(tmp_path / "tables" / "left_out.csv")
+    assert set(zip(listed["seed"], listed["mode"], listed["reason"], strict=True)) == {
+        (2, "analytic", "missing"), (2, "numeric h=1e-4", "no partner"),
+        (4, "numeric h=1e-4", "failed"), (4, "analytic", "no partner"),
+    }  # fmt: skip
+    assert "MemoryError: no room" in page
+    assert "6 pairs" in page
+    assert page.count("python -m experiments.run experiment=test") >= 2
+
+
+def test_a_sweep_still_running_and_runs_of_different_code_are_reported_and_called_so(record, tmp_path):
+    runs = runs_of([ANALYTIC, NUMERIC], range(3), n_epochs=60)
+    old = [replace(run, tags=run.tags | {"code": "0123456789abcdef"}) for run in runs[:2]]
+    page = made(record("running", [*old, *runs[2:]], status="RUNNING"), "running", tmp_path)
+    assert "is still running" in page
+    assert "different versions of tinynet" in page
+
+
+def test_other_start_weights_make_no_pair_unless_the_mode_says_so(record):
+    runs = runs_of([ANALYTIC, NUMERIC, ANALYTIC | {"start": "nudged"}], range(4), n_epochs=60)
+    runs[1] = replace(runs[1], tags=runs[1].tags | {"start": "elsewhere"})
+    uri = record("starts", runs)
+    analysed = analyse(tracking.load_sweep(uri, sweep="starts"))
+    assert len(analysed.pairings["numeric h=1e-4"].a) == 3
+    assert len(analysed.pairings["analytic nudged"].a) == 4
+    assert [one["reason"] for one in left_out(analysed) if one["seed"] == 1] == ["other start"] * 2
+
+
+def test_the_tutorials_advantage_is_split_into_start_and_gradient(record, tmp_path):
+    continued = [ANALYTIC | {"start": "continued"}, NUMERIC | {"start": "continued"}]
+    runs = runs_of([ANALYTIC, NUMERIC, *continued], [14184, 144273, *range(30)], n_epochs=60, hidden_size=4)
+    page = made(record("claim", runs, experiment="tutorial"), "claim", tmp_path)
+    seeds = pd.read_csv(tmp_path / "tables" / "tutorial_seeds.csv")
+    assert (seeds["from_start"] + seeds["remains"]).to_numpy() == pytest.approx(seeds["as_run"].to_numpy())
+    medians = pd.read_csv(tmp_path / "tables" / "tutorial_decades.csv", index_col="what")["value"]
+    assert medians["from_start"] < -5  # the start explains decades,
+    assert abs(medians["remains"]) < 0.1  # the gradient next to nothing
+    tables = pd.read_csv(tmp_path / "tables" / "tutorial.csv")
+    for printed, run in (("printed_numeric", "numeric"), ("printed_analytic", "analytic_continued")):
+        assert (tables[run] / tables[printed]).between(1 / 2.8, 2.8).all()
+    assert "144273 started so comes within 12.7" in page
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--sweep", "plantde"], "no sweep 'plantde'"),
+    (["--experiment", "tset"], "no sweep of experiment 'tset'"),
+    (["--sweep", "planted", "--reference", "analitic"], "did you mean 'analytic'?"),
+    (["--sweep", "planted", "--margin-depth", "-1"], "margin-depth=-1.0: give decades above 0"),
+    (["--sweep", "planted", "--margin-share", "nan"], "margin-share=nan: give a share"),
+    (["--sweep", "alone"], "sweep=alone: its 2 runs are all of the mode analytic"),
+    (["--sweep", "apart"], "sweep=apart: none of its 2 runs has a finished partner"),
+    (["--sweep", "planted", "--output", os.devnull + "/x"], "output="),
+])  # fmt: skip
+def test_what_cannot_be_reported_is_one_message(record, planted, capsys, words, said):
+    record("alone", runs_of([ANALYTIC], range(2), n_epochs=60))
+    both = runs_of([ANALYTIC, NUMERIC], range(2), n_epochs=60)
+    record("apart", [both[0], both[3]])
+    assert report.main(["--store", planted, *words]) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_store_that_is_not_there_is_one_message_and_is_not_made(tmp_path, capsys):
+    assert report.main(["--store", f"sqlite:///{tmp_path / 'none.db'}"]) == 1
+    assert "no store yet" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
