@@ -1,5 +1,7 @@
 """Pictures of one experiment each: the tutorial's tables, and the appendix. None for other sweeps."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from experiments import comparison
@@ -130,14 +132,10 @@ def _over_seeds(page: Page, ax, columns, n_seeds: int):
 @drawn
 def step_size(sweep: Sweep) -> Picture | None:
     """Share converged, and median depth of what converged, against the step h; annealed ones marked."""
-    of, kinds = sweep.cell(*sweep.main_cell()), {}
-    for mode in sweep.modes:
-        family, arguments, variants = parse(mode)
-        if family in ("numeric", "forward", "hybrid") and "h" in arguments and set(variants) <= {"decay"}:
-            kind = family + " annealed" * bool(variants)
-            kinds.setdefault(kind, []).append((arguments["h"], sweep.rows(mode, of)))
-    if max((len({h for h, _ in members}) for members in kinds.values()), default=0) < 4:
+    of, kinds = sweep.cell(*sweep.main_cell()), _steps(sweep)
+    if max((len(members) for members in kinds.values()), default=0) < MANY_STEPS:
         return None
+    kinds = {kind: [(h, sweep.rows(mode, of)) for h, mode in members] for kind, members in kinds.items()}
     styles = {kind: style_of(kind.replace(" annealed", " h=1e-4 decay=0.9")) for kind in kinds}
     key, reference = [(styles[kind], kind) for kind in kinds], sweep.rows(sweep.reference, of)
     plain = "h" not in parse(sweep.reference)[1] and len(reference) > 0
@@ -145,7 +143,6 @@ def step_size(sweep: Sweep) -> Picture | None:
     often, deep = page.axes[0]
     best, points, labels, powers = [], [], [], []
     for kind, members in kinds.items():
-        members.sort(key=lambda member: member[0])
         h, style, annealed = np.log10([h for h, _ in members]), styles[kind], "annealed" in kind
         shares = [comparison.share(sweep.converged[rows]) for _, rows in members]
         depth = np.array([_median_depth(sweep, rows) for _, rows in members])
@@ -185,6 +182,19 @@ def step_size(sweep: Sweep) -> Picture | None:
     caption += f" Median final error grows as {listed(powers)}." if powers else ""
     alt = "Share of runs that converge, and their median final error, against the step h; a line per mode."
     return Picture("step_size", page.figure, caption, alt)
+
+
+MANY_STEPS = 4
+
+
+def _steps(sweep: Sweep) -> dict[str, list]:
+    """The difference modes of a sweep, (h, mode) by h, of each kind such as numeric or numeric annealed."""
+    kinds = {}
+    for mode in sweep.modes:
+        family, arguments, variants = parse(mode)
+        if family in ("numeric", "forward", "hybrid") and "h" in arguments and set(variants) <= {"decay"}:
+            kinds.setdefault(family + " annealed" * bool(variants), []).append((arguments["h"], mode))
+    return {kind: sorted(members) for kind, members in kinds.items()}
 
 
 def _median_depth(sweep: Sweep, rows) -> float:
@@ -434,4 +444,24 @@ def gradient_error(table) -> Picture:
     return Picture("gradient_error", page.figure, caption + ".", alt)
 
 
-OF_A_SWEEP = (step_size, all_modes, cost)
+def explain_kink(sweep: Sweep) -> Picture | None:
+    """mechanism, for a sweep that asks whether kinks are the cause: one with numeric and hybrid."""
+    from experiments import probes
+
+    asked = {"numeric", "hybrid"} <= {parse(mode)[0] for mode in sweep.modes}
+    return _computed(mechanism(**probes.creeping_unit())) if asked else None
+
+
+def explain_steps(sweep: Sweep) -> Picture | None:
+    """gradient_error, for a sweep over steps."""
+    from experiments import probes
+
+    most = max(map(len, _steps(sweep).values()), default=0)
+    return _computed(gradient_error(probes.gradient_errors())) if most >= MANY_STEPS else None
+
+
+def _computed(picture: Picture) -> Picture:
+    return replace(picture, caption=f"{picture.caption} Computed beside the sweep, on nets of 3-4-1.")
+
+
+OF_A_SWEEP = (explain_kink, explain_steps, step_size, all_modes, cost)

@@ -3,6 +3,7 @@
 import shlex
 import time
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 from experiments import analysis, tracking, verdicts
@@ -76,7 +77,7 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
         title=_title(analysed, claim),
         summary=claim.summary if claim else _summary(analysed, judged),
         facts=_facts(analysed),
-        notices=notices(analysed),
+        notices=notices(analysed, claim),
         judged=judged,
         columns=[*verdicts.TOPICS, "cost"],
         elsewhere={mode for mode in judged if analysis.by_design(runs, mode, analysed.reference)},
@@ -85,10 +86,15 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
         left_out=left_out[:MOST_LISTED],
         n_left_out=len(left_out),
         reasons=Counter((one["mode"], REASONS[one["reason"]]) for one in left_out),
+        whole=sweep.params.get("n_runs") == str(len(runs)) and not (runs["outcome"] == "failed").any(),
         command=analysis.command_of(sweep),
         repeat=shlex.join(["python", "-m", "experiments.report", "--store", store, "--sweep", sweep.name]),
         store=store,
         tags={k: v for k, v in sorted(sweep.tags.items()) if not k.startswith("mlflow.") and k not in TOLD},
+        versions=[
+            f"{package} {version(package)}"
+            for package in ("numpy", "scipy", "pandas", "matplotlib", "mlflow")
+        ],
         settings={key: sorted(set(runs[key].dropna())) for key in analysis.settings_of(runs)},
     )
 
@@ -131,7 +137,7 @@ def _date(milliseconds: int | None) -> str:
     )
 
 
-def notices(analysed: Analysis) -> list[str]:
+def notices(analysed: Analysis, claim) -> list[str]:
     """What a reader must know before the verdicts."""
     sweep, runs, told = analysed.sweep, analysed.runs, []
     if sweep.status != "FINISHED":
@@ -151,4 +157,9 @@ def notices(analysed: Analysis) -> list[str]:
     for mode, pairing in analysed.pairings.items():
         if not len(pairing.a):
             told.append(f"{mode} has no pair with {analysed.reference}, and no verdict.")
+    for mode in () if claim else analysed.modes[1:]:
+        if mode not in analysed.pairings:
+            told.append(
+                f"{mode} goes on from trained weights, which makes no pair with {analysed.reference}."
+            )
     return told

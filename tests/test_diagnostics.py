@@ -72,10 +72,11 @@ def test_the_mode_that_is_exact_at_kinks_has_no_error_there():
 
 
 def test_units_are_silent_when_no_row_wakes_them():
-    params = np.tile(-np.ones((16, 1)), 2)
+    params = np.tile(-np.ones((16, 1)), 3)
     params[3:6, 1] = 1  # second run: one unit awake
+    params[:12, 2] = 0  # third: all at their kink
     seen = trained(Analytic(), params, 1, diagnostics=[1]).diagnostics
-    assert seen.silent_units.tolist() == [[4, 3]]
+    assert seen.silent_units.tolist() == [[4, 3, 4]]
     assert (
         trained(Analytic(), params, 1, activation="tanh", diagnostics=[1]).diagnostics.silent_units == 0
     ).all()

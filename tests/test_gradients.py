@@ -207,6 +207,8 @@ def test_draws_come_from_a_runs_own_seed_whatever_is_asked_together():
     for n in (3, 200, 3, 7):
         assert (together.normals(n)[:, 1] == alone.normals(n)[:, 0]).all()
         assert (together.signs(n)[:, 1] == alone.signs(n)[:, 0]).all()
+    one_by_one, at_once = Draws([4]), Draws([4])
+    assert (np.concatenate([one_by_one.normals(n) for n in (3, 60, 7)]) == at_once.normals(70)).all()
     assert set(np.unique(alone.signs(500))) == {-1.0, 1.0}
 
 

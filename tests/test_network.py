@@ -100,6 +100,11 @@ def test_moved_errors_are_the_errors_of_moved_params_to_the_bit(network, dtype, 
     assert {i for block in row.live for i in range(block.start, block.stop)} <= seen
 
 
+def test_preactivations_are_no_view_of_params():
+    row, params = Row(Network(2, 3), [1, 0], 0.5), Network(2, 3).initial([0])
+    assert not np.shares_memory(row.preactivations(params), params)
+
+
 def test_params_that_overflow_answer_without_a_warning():
     params = np.full((16, 1), 1e200)
     assert Network(3, 4).error(params, [1, 1, 1], 0) == np.inf

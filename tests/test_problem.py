@@ -71,6 +71,7 @@ def test_csv_inputs_are_all_columns_but_the_target(tmp_path):
     assert problem.inputs.tolist() == [[1, -0.002], [3, 4]]
     assert problem.targets.tolist() == [0.5, 1]
     assert (Problem.from_csv(str(path), "right").targets == [-0.002, 4]).all()
+    assert (Problem.from_csv(path, "left").targets == [1, 3]).all()
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,9 @@ def record(tmp_path_factory):
     uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
     store = tracking.open_store(uri)
 
-    def record(name, runs, status="FINISHED", experiment="test"):
+    def record(name, runs, status="FINISHED", experiment="test", planned=None):
         tags = stacks.provenance() | {"command": f"python -m experiments.run experiment={experiment}"}
-        sweep = store.open_sweep(experiment, digest(name), name, {"n_runs": len(runs)}, tags)
+        sweep = store.open_sweep(experiment, digest(name), name, {"n_runs": planned or len(runs)}, tags)
         sweep.record(runs)
         if status != "RUNNING":
             sweep.end(status)
@@ -172,15 +172,18 @@ def test_text_from_runs_is_text_on_the_page(record, tmp_path):
 def test_what_is_missing_or_failed_is_listed_with_the_command_that_completes_it(record, tmp_path, capsys):
     runs = runs_of([ANALYTIC, NUMERIC], range(8), n_epochs=60)
     broken = replace(runs[12], failed=True, tags=runs[12].tags | {"failure": "MemoryError: no room"})
-    uri = record("holes", [*runs[:2], *runs[3:12], broken, *runs[13:]], status="FAILED")
+    twice = replace(runs[15], fingerprint="f" * 32)
+    uri = record("holes", [*runs[:2], *runs[3:12], broken, *runs[13:], twice], status="FAILED", planned=16)
     page = made(uri, "holes", tmp_path)
     listed = pd.read_csv(tmp_path / "tables" / "left_out.csv")
     assert set(zip(listed["seed"], listed["mode"], listed["reason"], strict=True)) == {
         (2, "analytic", "missing"), (2, "numeric h=1e-4", "no partner"),
         (4, "numeric h=1e-4", "failed"), (4, "analytic", "no partner"),
+        (7, "numeric h=1e-4", "duplicate"), (7, "analytic", "no partner"),
     }  # fmt: skip
     assert "MemoryError: no room" in page
-    assert "6 pairs" in page
+    assert "5 pairs" in page
+    assert "is trained by the sweep’s own command" in page
     assert page.count("python -m experiments.run experiment=test") >= 2
 
 

@@ -379,6 +379,35 @@ def test_an_error_of_the_store_ends_the_launch_and_is_not_halved():
     assert task.told[1:] == ["tried", "OSError"]
 
 
+def test_a_task_that_can_train_no_job_is_given_up_with_its_own_error():
+    task = Tracked(train=lambda stack: {}["a bug"])
+    with pytest.raises(KeyError, match="a bug"):
+        sweep(task, "seed=range(0,200)")
+    assert len([entry for entry in task.told if entry[0] == "failed"]) < 60
+
+
+def test_a_sweep_that_cannot_start_says_why_without_a_traceback():
+    def start(jobs):
+        raise ValueError("tracking.uri=nowhere: no such store")
+
+    task = Tracked()
+    task.start = start
+    with pytest.raises(CompactHydraException, match="no such store"):
+        sweep(task, "seed=0,1")
+
+
+def test_every_job_is_checked_as_the_job_it_is_in_every_batch():
+    task, seen = Tracked(), []
+    task.check = lambda config: seen.append((config.number, config.seed, config.dirname)) or (config.seed, 4)
+    sweep(task, "seed=5,6,7", "width=4,8", "hydra.sweeper.max_batch_size=2")
+    assert seen == [(number, 5 + number // 2, f"width={(4, 8)[number % 2]}") for number in range(6)]
+
+
+def test_what_all_jobs_have_in_common_is_not_told_again():
+    with pytest.raises(CompactHydraException, match=r"\n  rate=-1: rate must be"):
+        sweep(Tracked(), "name=fixed", "seed=1", "rate=-1,1")
+
+
 def test_a_stack_too_large_for_memory_is_trained_in_parts():
     def train(stack):
         if len(stack) > 3:
