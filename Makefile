@@ -8,11 +8,11 @@ ARGS   ?=
 comma  := ,
 export MLFLOW_DISABLE_TELEMETRY = true
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep report ui test lint format bench clean
+.PHONY: help setup sweep report ui test test-faults lint format bench clean
 
 help: ## list the targets
 	@echo "make sweep [EXPERIMENT=convergence] [ARGS=\"seed=0,1\"]    then: make report, make ui"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
 
 setup: $(VENV)/.ready ## make or renew .venv (every target does)
 
@@ -30,13 +30,16 @@ sweep: setup ## train and record a whole experiment
 	@$(RUN) -m experiments.run experiment=$(EXPERIMENT) $(ARGS)
 
 report: setup ## report on the latest sweep in MLflow
-	@$(RUN) -m experiments.report $(ARGS)
+	@$(RUN) -m experiments.report $(if $(filter command environment,$(firstword $(origin EXPERIMENT))),--experiment $(EXPERIMENT)) $(ARGS)
 
 ui: setup ## the MLflow UI, opened on the latest sweep
 	@$(RUN) -m experiments.ui $(ARGS)
 
 test: setup ## all tests
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n 2 -m "not faults" $(ARGS)
+
+test-faults: setup ## kill, lock and starve sweeps for real (minutes)
+	@$(RUN) -m pytest -m faults $(ARGS)
 
 lint: setup ## ruff: formatting and rules
 	@$(RUN) -m ruff format --check . && $(RUN) -m ruff check .

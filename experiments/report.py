@@ -99,7 +99,7 @@ def pictures(analysed: Analysis) -> list:
     online = analysed.sweep.curves.get("online_error")
     sweep = figures.Sweep(
         analysed.runs[finished], analysed.error[:, finished], analysed.reference, pairs,
-        None if online is None else online[:, finished],
+        None if online is None else online[1:, finished],  # nothing stands at epoch 0
     )  # fmt: skip
     return figures.pictures(sweep)
 

@@ -43,12 +43,14 @@ RULES: dict[str, tuple[Callable[[object], bool], str]] = {
     "bias": (lambda v: type(v) is bool, "true or false"),
     "dtype": (DTYPES.__contains__, f"one of {', '.join(DTYPES)}"),
     "start": (STARTS.__contains__, f"one of {', '.join(STARTS)}"),
+    "online_error": (lambda v: type(v) is bool, "true or false"),
+    "diagnostics": (lambda v: type(v) is bool, "true or false"),
 }
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides a run's bits. `problem` and `gradient` keep the words of the config."""
+    """Everything that decides what is recorded. `problem` and `gradient` keep the words of the config."""
 
     learning_rate: float
     hidden_size: int
@@ -58,6 +60,8 @@ class Settings:
     bias: bool
     dtype: str
     start: str
+    online_error: bool
+    diagnostics: bool
     problem: Mapping[str, object]
     gradient: Mapping[str, object]
     rows: tinynet.Problem = field(repr=False, compare=False)
@@ -65,11 +69,11 @@ class Settings:
 
     @property
     def network(self) -> tinynet.Network:
-        return tinynet.Network(self.rows.inputs.shape[1], self.hidden_size, self.activation, self.bias)
+        return tinynet.Network(self.rows.n_inputs, self.hidden_size, self.activation, self.bias)
 
     @property
     def mode(self) -> str:
-        """What is compared: the gradient mode with its arguments, and how it departs from a fresh float64 start."""
+        """What is compared: the gradient mode with its arguments, and what is not fresh or float64."""
         words = [_label(self.gradient), self.start, self.dtype]
         return " ".join(word for word in words if word not in ("fresh", "float64"))
 
@@ -77,26 +81,26 @@ class Settings:
     def shape(self) -> tuple:
         """Runs of equal shape are trained in one stack: they differ in learning rate and seed only."""
         return (
-            _text(self.gradient), _text(self.problem), self.hidden_size, self.n_epochs,
-            self.activation, self.bias, self.dtype, self.start,
+            _text(self.gradient), _rows_digest(self.rows), self.hidden_size, self.n_epochs,
+            self.activation, self.bias, self.dtype, self.start, self.online_error, self.diagnostics,
         )  # fmt: skip
 
     @property
     def pair(self) -> str:
         """Equal for the runs that differ in mode alone."""
         return digest(
-            self._rows, self.hidden_size, self.activation, self.bias,
+            _rows_digest(self.rows), self.hidden_size, self.activation, self.bias,
             self.learning_rate, self.seed, self.n_epochs,
         )  # fmt: skip
 
     @property
     def fingerprint(self) -> str:
-        """Equal for runs that must have the same bits: settings, rows, and the source that computes them."""
-        return digest(self.pair, _text(self.gradient), self.dtype, self.start, code(type(self.estimator)))
+        """Equal for runs of which the same bits are recorded: settings, rows, and the source behind them.
 
-    @property
-    def _rows(self) -> str:
-        return _rows_digest(self.rows)
+        Those of a stack begin alike, so that its rows lie together in the store's indices.
+        """
+        stack = digest(*self.shape)
+        return stack[:4] + digest(stack, self.pair, code(type(self.estimator)))[4:]
 
     def params(self) -> dict[str, object]:
         """The settings as MLflow params, named like the Hydra keys that set them."""
@@ -108,7 +112,7 @@ class Settings:
         return plain
 
     def name(self, also: tuple[str, ...] = ()) -> str:
-        """Readable: the mode and what varies most; `also` names further params that tell runs of a sweep apart."""
+        """Readable: the mode and what varies most; `also` names further params that vary in a sweep."""
         params = self.params()
         words = [self.mode, f"lr={tidy(self.learning_rate)}", f"H={self.hidden_size}"]
         words += [f"{key}={tidy(params.get(key))}" for key in also]
@@ -135,7 +139,9 @@ def read(config: DictConfig | Mapping) -> Settings:
             built[group] = _build(group, _text(plain.get(group)))
         except ValueError as error:
             faults += str(error).splitlines()
-    if "problem" in built and not any(fault.startswith(("hidden_size", "activation", "bias")) for fault in faults):
+    if "problem" in built and not any(
+        fault.startswith(("hidden_size", "activation", "bias")) for fault in faults
+    ):
         faults += _misfits(built["problem"], plain)
     if faults:
         raise ValueError("\n".join(faults))
@@ -145,16 +151,18 @@ def read(config: DictConfig | Mapping) -> Settings:
 
 def _misfits(rows: tinynet.Problem, plain: Mapping) -> list[str]:
     n_params = tinynet.Network(
-        rows.inputs.shape[1], plain["hidden_size"], plain["activation"], plain["bias"]
+        rows.n_inputs, plain["hidden_size"], plain["activation"], plain["bias"]
     ).n_params
     faults = []
     if n_params > LARGEST_NET:
         faults.append(
-            f"hidden_size: {plain['hidden_size']}; with the problem's {rows.inputs.shape[1]:,} inputs the net has "
-            f"{n_params:,} weights; give a size with at most {LARGEST_NET:,}"
+            f"hidden_size: {plain['hidden_size']}; with the problem's {rows.n_inputs:,} inputs the net "
+            f"has {n_params:,} weights; give a size with at most {LARGEST_NET:,}"
         )
     if not rows.targets.any():
-        faults.append("problem: every target is 0, which a net that answers nothing gets right; give other targets")
+        faults.append(
+            "problem: every target is 0, which a net that answers nothing gets right; give other targets"
+        )
     return faults
 
 
@@ -170,7 +178,8 @@ def _build(group: str, text: str) -> object:
     except Exception as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise ValueError(
-            f"{group}._target_: {words['_target_']!r}; give a class or function that can be imported ({reason})"
+            f"{group}._target_: {words['_target_']!r}; give a class or function that can be imported "
+            f"({reason})"
         ) from None
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted):
         names = [parameter.name for parameter in accepted]
@@ -179,8 +188,7 @@ def _build(group: str, text: str) -> object:
             has = f"it has {', '.join(names)}" if names else "it has none"
             raise ValueError(
                 "\n".join(
-                    f"{group}.{key}: {target_name(words)} has no such setting; {has}"
-                    f"{suggestion(key, names)}"
+                    f"{group}.{key}: {target_name(words)} has no such setting; {has}{suggestion(key, names)}"
                     for key in unknown
                 )
             )

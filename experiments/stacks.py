@@ -1,6 +1,7 @@
 """Settings -> stacks -> trained -> recorded: what the stacked launcher asks of our task, and a run alone."""
 
 import functools
+import os
 import platform
 import shlex
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,16 +20,22 @@ import tinynet
 from experiments import outcomes, terminal, tracking
 from experiments.settings import Settings, code, digest, read
 
-TAUS = (1e-3, 1e-6, 1e-9)  # epochs to these errors are recorded, to sort and chart by
+EPOCHS_TO = {f"epochs_to_1e-{k}": float(f"1e-{k}") for k in (3, 6, 9)}  # to sort and chart by
+WATCHED = {  # metric: field of tinynet's Diagnostics
+    "kink_share": "near_kink",
+    "gradient_error_near_kink": "error_near",
+    "gradient_error_beyond_kink": "error_beyond",
+    "gradient_cosine": "cosine",
+    "silent_units": "silent_units",
+}
 NUDGE = tinynet.gradients.Numeric().h  # how far start=nudged moves each weight, in standard deviations
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A stack after training. Curves are (n_epochs + 1, n_runs) and (n_epochs, n_runs)."""
+    """A stack after training. curves: name ("error", ...) -> (epochs, values (len(epochs), n_runs))."""
 
-    error: np.ndarray
-    online_error: np.ndarray
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]]
     params: np.ndarray  # (n_params, n_runs)
     starts: list[str]  # hash of each run's start params
     seconds: float
@@ -46,71 +53,82 @@ def start_params(stack: Sequence[Settings]) -> np.ndarray:
     return params
 
 
-def _train(stack: Sequence[Settings], params: np.ndarray, estimator: object) -> tinynet.History:
+def _train(stack: Sequence[Settings], params: np.ndarray, estimator: object, **also) -> tinynet.History:
     first = stack[0]
     learning_rate = np.array([settings.learning_rate for settings in stack])
     seeds = [settings.seed for settings in stack]
     return tinynet.train(
-        first.network, first.rows, params, estimator, learning_rate, first.n_epochs, seeds=seeds
+        first.network, first.rows, params, estimator, learning_rate, first.n_epochs, seeds=seeds, **also
     )
 
 
 def train(stack: Sequence[Settings]) -> Trained:
     """Train runs of one shape as one array. Pure; may run in a worker process."""
-    began = time.perf_counter()
+    began, first = time.perf_counter(), stack[0]
     params = start_params(stack)
-    history = _train(stack, params, stack[0].estimator)
+    watched = watched_epochs(first.n_epochs) if first.diagnostics else ()
+    history = _train(stack, params, first.estimator, online_error=first.online_error, diagnostics=watched)
+    curves = {"error": (np.arange(first.n_epochs + 1), history.error)}
+    if first.online_error:
+        curves["online_error"] = (np.arange(1, first.n_epochs + 1), history.online_error)
+    curves |= {
+        name: (watched, getattr(history.diagnostics, field)) for name, field in WATCHED.items() if watched
+    }
     starts = [digest(params[:, run].tobytes().hex()) for run in range(len(stack))]
-    seconds = time.perf_counter() - began
-    return Trained(history.error, history.online_error, history.params, starts, seconds)
+    return Trained(curves, history.params, starts, time.perf_counter() - began)
 
 
-class Results:
-    """Trained stacks as the runs that tracking records."""
+def watched_epochs(n_epochs: int) -> list[int]:
+    """About 50 epochs from 1 to n_epochs, spaced evenly in the logarithm."""
+    return np.unique(np.geomspace(1, n_epochs, 50).round().astype(int)).tolist()
 
-    def __init__(self, config: DictConfig):
-        self.curves = OmegaConf.to_container(config.tracking.curves)
-        self.tags = provenance()
 
-    def runs(self, stack: Sequence[Settings], trained: Trained, also: tuple[str, ...] = ()) -> list[tracking.Run]:
-        error = trained.error
-        rows, network, estimator = stack[0].rows, stack[0].network, stack[0].estimator
-        outcome = outcomes.classify(error, np.mean(rows.targets**2))
-        metrics = {
-            "final_error": outcomes.final_error(error),
-            "best_error": np.fmin.reduce(error),
-            "diverged_epoch": outcomes.diverged_epoch(error, np.mean(rows.targets**2)),
-            **{f"epochs_to_{tau:.0e}".replace("e-0", "e-"): outcomes.epochs_to(error, tau) for tau in TAUS},
-            "evaluations": np.full(len(stack), float(estimator.evaluations(network))),
-            "seconds": np.full(len(stack), trained.seconds / len(stack)),
-        }
-        return [
-            tracking.Run(
-                name=settings.name(also),
-                fingerprint=settings.fingerprint,
-                params=settings.params(),
-                metrics={name: values[i] for name, values in metrics.items() if np.isfinite(values[i])},
-                curves={name: getattr(trained, name)[:, i] for name in self.curves},
-                tags={**self.identity(settings), "outcome": str(outcome[i]), "start": trained.starts[i]},
-            )
-            for i, settings in enumerate(stack)
-        ]
+def runs(stack: Sequence[Settings], trained: Trained, also: tuple[str, ...] = ()) -> list[tracking.Run]:
+    """What is recorded of each run of a trained stack; `also` names settings that belong into its name."""
+    first, (_, error) = stack[0], trained.curves["error"]
+    zero_error = np.mean(first.rows.targets**2)
+    outcome = outcomes.classify(error, zero_error)
+    metrics = {
+        "final_error": outcomes.final_error(error),
+        "best_error": np.fmin.reduce(error),
+        "diverged_epoch": outcomes.diverged_epoch(error, zero_error),
+        **{name: outcomes.epochs_to(error, tau) for name, tau in EPOCHS_TO.items()},
+        "evaluations": np.full(len(stack), float(first.estimator.evaluations(first.network))),
+        "seconds": np.full(len(stack), trained.seconds / len(stack)),
+    }
+    return [
+        tracking.Run(
+            name=settings.name(also),
+            fingerprint=settings.fingerprint,
+            params=settings.params(),
+            metrics={name: values[i] for name, values in metrics.items() if np.isfinite(values[i])},
+            curves={name: (epochs, values[:, i]) for name, (epochs, values) in trained.curves.items()},
+            tags={**_identity(settings), "outcome": str(outcome[i]), "start": trained.starts[i]},
+        )
+        for i, settings in enumerate(stack)
+    ]
 
-    def failed(self, settings: Settings, error: Exception, also: tuple[str, ...] = ()) -> tracking.Run:
-        tags = {**self.identity(settings), "outcome": "failed", "failure": f"{type(error).__name__}: {error}"}
-        return tracking.Run(settings.name(also), settings.fingerprint, settings.params(), {}, {}, tags, failed=True)
 
-    def identity(self, settings: Settings) -> dict[str, str]:
-        return {**self.tags, "mode": settings.mode, "pair": settings.pair, "fingerprint": settings.fingerprint}
+def failed_run(settings: Settings, error: Exception, also: tuple[str, ...] = ()) -> tracking.Run:
+    """What is recorded of a run that could not be trained."""
+    tags = {**_identity(settings), "outcome": "failed", "failure": f"{type(error).__name__}: {error}"}
+    return tracking.Run(settings.name(also), settings.fingerprint, settings.params(), tags=tags, failed=True)
+
+
+def _identity(settings: Settings) -> dict[str, str]:
+    return {**provenance(), "mode": settings.mode, "pair": settings.pair}
 
 
 @functools.cache
 def provenance() -> dict[str, str]:
-    """Where results come from: commit and dirty flag, the hash of tinynet's source, versions."""
+    """Where results come from: commit and dirty flag, the hash of tinynet's source, versions, machine."""
 
     def git(*words: str) -> str:
         done = subprocess.run(
-            ["git", "-C", str(Path(tinynet.__file__).parent), *words], capture_output=True, text=True, check=False
+            ["git", "-C", str(Path(tinynet.__file__).parent), *words],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.stdout.strip()
 
@@ -124,6 +142,7 @@ def provenance() -> dict[str, str]:
         "code": code(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
 
 
@@ -149,7 +168,7 @@ class Sweep:
         return settings.shape
 
     def start(self, jobs: Sequence[Settings]) -> Mapping[int, float]:
-        """Open the sweep in MLflow and say what will be run. Gives the results already there, by index of job."""
+        """Open the sweep in MLflow and say what will be run. Gives results already there, by index of job."""
         experiment, uri = self.config.tracking.experiment, self.config.tracking.uri
         self.seconds["compose"] = time.perf_counter() - self.began
         print(terminal.plan(experiment, jobs, tracking.masked(uri)), flush=True)
@@ -157,7 +176,6 @@ class Sweep:
             print("\n".join(f"  {job.name()}" for job in jobs))
             raise SystemExit(0)
         self.also = tuple(key for key in terminal.axes(jobs) if key not in NAMED)
-        self.output = Results(self.config)
         self.mlflow.result()
         self.sweep = tracking.open_store(uri).open_sweep(
             experiment,
@@ -181,17 +199,17 @@ class Sweep:
 
     def record(self, stack: Sequence[Settings], trained: Trained) -> list[float]:
         began = time.perf_counter()
-        runs = self.output.runs(stack, trained, self.also)
-        self.sweep.record(runs)
-        for settings, run in zip(stack, runs, strict=True):
+        recorded = runs(stack, trained, self.also)
+        self.sweep.record(recorded)
+        for settings, run in zip(stack, recorded, strict=True):
             self.results[settings.fingerprint] = (settings, run.tags["outcome"], trained_error(run))
         self.seconds["train"] += trained.seconds
         self.seconds["record"] += time.perf_counter() - began
         self.progress.add(len(stack))
-        return [trained_error(run) for run in runs]
+        return [trained_error(run) for run in recorded]
 
     def failed(self, settings: Settings, error: Exception) -> None:
-        self.sweep.record([self.output.failed(settings, error, self.also)])
+        self.sweep.record([failed_run(settings, error, self.also)])
         self.results[settings.fingerprint] = (settings, "failed", np.inf)
         self.progress.add(1)
 
@@ -235,7 +253,7 @@ NAMED = {"learning_rate", "hidden_size", "mode", "seed"}  # what every run is na
 
 
 def run_alone(config: DictConfig) -> float:
-    """Train and record one run; print its error along the way and its answers. A stack of one, on the same path."""
+    """Train and record one run, a stack of one; print its error along the way and its answers."""
     try:
         settings = read(config)
     except ValueError as fault:
@@ -246,8 +264,8 @@ def run_alone(config: DictConfig) -> float:
     with ThreadPoolExecutor(1) as beside:
         mlflow = beside.submit(tracking.preload)
         trained = train([settings])
-        print(terminal.run_alone(settings, trained.error[:, 0], trained.params))
-        run = Results(config).runs([settings], trained)[0]
+        print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
+        (run,) = runs([settings], trained)
         mlflow.result()
         try:
             store = tracking.open_store(config.tracking.uri)

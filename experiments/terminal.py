@@ -1,4 +1,4 @@
-"""What a sweep says on the terminal: what will be run, how far it is, what came out. Text in, text out, and a bar."""
+"""What a sweep says on the terminal: what will be run, how far it is, what came out."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 
 
 def axes(jobs: Sequence[Settings]) -> dict[str, list]:
-    """The params that differ between jobs, each with its values in order of appearance; those of a mode as one."""
+    """The params that differ between jobs, with their values in order; those of a mode as one."""
     values = defaultdict(dict)
     for job in jobs:
         for key, value in job.params().items():
@@ -71,7 +71,10 @@ class Progress:
             self.said = time.monotonic()
             rate = self.done / (self.said - self.began)
             left = (self.total - self.done) / rate
-            print(f"  {self.done:,} of {self.total:,} runs, {rate:.0f} a second, {left:.0f} s left", file=self.stream)
+            print(
+                f"  {self.done:,} of {self.total:,} runs, {rate:.0f} a second, {left:.0f} s left",
+                file=self.stream,
+            )
 
     def close(self) -> None:
         if self.bar is not None:
@@ -81,8 +84,8 @@ class Progress:
 def summary(results: Iterable[tuple[Settings, str, float]]) -> str:
     """A row per learning rate × hidden size × mode: outcomes, and the median final error of what converged.
 
-    results: (settings, outcome, final error) of every run. Medians are over converged runs only: to pool them with
-    stuck ones would describe neither.
+    results: (settings, outcome, final error) of every run. Medians are over converged runs only: to pool
+    them with stuck ones would describe neither.
     """
     cells: Mapping[tuple, list] = defaultdict(list)
     for settings, outcome, final_error in results:
@@ -105,7 +108,7 @@ def summary(results: Iterable[tuple[Settings, str, float]]) -> str:
 
 
 def run_alone(settings: Settings, error: np.ndarray, params: np.ndarray) -> str:
-    """One run: its error (n_epochs + 1,) every tenth of the epochs, and its answer to each row beside the target."""
+    """One run: its error (n_epochs + 1,) every tenth of the epochs, and its answers beside the targets."""
     n_epochs = settings.n_epochs
     lines = [settings.name(), f"{'epoch':>8}  mean error"]
     lines += [f"{epoch:>8}  {error[epoch]:.6g}" for epoch in np.linspace(0, n_epochs, 11).round().astype(int)]

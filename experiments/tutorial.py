@@ -46,13 +46,13 @@ def claim(analysed: "Analysis") -> Claim | None:
     import pandas as pd
 
     runs, online = analysed.runs, analysed.sweep.curves.get("online_error")
-    if online is None or len(online) < EPOCHS[-1]:
+    if online is None or len(online) <= EPOCHS[-1]:
         return None
     alike = (runs["learning_rate"] == 0.1) & (runs["hidden_size"] == 4) & (runs["n_epochs"] == EPOCHS[-1])
     printed, converged = {}, {}  # arm -> seed -> online error (6,), whether it converged
     for row in np.flatnonzero(alike & runs["mode"].isin(ARMS) & (runs["outcome"] != "failed")):
         arm, seed = ARMS[runs["mode"].iloc[row]], int(runs["seed"].iloc[row])
-        printed.setdefault(arm, {})[seed] = online[np.array(EPOCHS) - 1, row]
+        printed.setdefault(arm, {})[seed] = online[np.array(EPOCHS), row]
         converged.setdefault(arm, {})[seed] = runs["outcome"].iloc[row] == "converged"
     arms = [arm for arm in ARMS.values() if arm in printed]
     seeds = sorted(set.intersection(*(set(printed[arm]) for arm in arms))) if arms else []

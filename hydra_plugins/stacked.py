@@ -17,6 +17,7 @@ import functools
 import itertools
 import math
 import os
+import shlex
 import signal
 import threading
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -99,6 +100,10 @@ class StackedSweeperConf:
 
     # the axes: overrides as on the command line, where they can be given again to replace these
     params: dict[str, str] | None = None
+
+    # settings that go together, a line of overrides each ("gradient=numeric gradient.h=1e-2,1e-4"):
+    # the axes are run once for each line, which may replace an axis
+    cases: list[str] | None = None
 
 
 for _group, _conf in (("hydra/launcher", StackedLauncherConf), ("hydra/sweeper", StackedSweeperConf)):
@@ -276,17 +281,29 @@ class _Returns:
 
 
 class StackedSweeper(BasicSweeper):
-    """Hydra's basic sweeper, but that it leaves a stackable task's jobs to the launcher to compose, once."""
+    """Hydra's basic sweeper, with cases; leaves a stackable task's jobs to the launcher to compose, once."""
+
+    def __init__(
+        self,
+        max_batch_size: int | None,
+        params: Mapping[str, str] | None = None,
+        cases: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self.cases = cases
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         """Launch every combination of the axes. A stackable task gets no folder and no multirun.yaml."""
         if not (isinstance(self.launcher, StackedLauncher) and self.launcher.stackable):
+            if self.cases:
+                raise CompactHydraException("hydra.sweeper.cases are run by hydra/launcher=stacked only")
             return super().sweep(arguments)
         if self.max_batch_size is not None and self.max_batch_size < 1:
             raise CompactHydraException(
                 f"hydra.sweeper.max_batch_size must be 1 or more, got {self.max_batch_size}"
             )
-        jobs = [list(job) for job in itertools.product(*self._axes(arguments))]
+        grids = [itertools.product(*self._axes(arguments, case)) for case in self.cases or [""]]
+        jobs = list(map(list, dict.fromkeys(itertools.chain(*grids))))
         returns: list[Sequence[JobReturn]] = []
         errors: dict[int, Exception] = {}
         for batch in self.split_overrides_to_chunks(jobs, self.max_batch_size):
@@ -299,10 +316,11 @@ class StackedSweeper(BasicSweeper):
             raise FailedJobs(errors, jobs)
         return returns
 
-    def _axes(self, arguments: list[str]) -> list[list[str]]:
-        """The values of each axis; one on the command line takes the place of hydra.sweeper.params' own."""
+    def _axes(self, arguments: list[str], case: str) -> list[list[str]]:
+        """The values of each axis: of hydra.sweeper.params, where the case has none, nor the command line."""
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = {_name(override): override for override in parser.parse_overrides(self._parse_config())}
+        configured = parser.parse_overrides([*self._parse_config(), *shlex.split(case)])
+        overrides = {_name(override): override for override in configured}
         own = set(overrides)
         for override in parser.parse_overrides(arguments):
             name = _name(override)

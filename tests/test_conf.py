@@ -1,4 +1,4 @@
-"""Every file in conf/ composes, states its own command line, and describes runs that `settings.read` accepts."""
+"""Every file in conf/ composes, states its own command line, and describes runs that are accepted."""
 
 from math import prod
 from pathlib import Path
@@ -22,9 +22,12 @@ def composed(*overrides: str):
 
 def jobs(experiment: str) -> list[list[str]]:
     """The override lists that a sweeper makes of an experiment's axes."""
-    params = composed(f"experiment={experiment}").hydra.sweeper.params
-    overrides = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
-    return BasicSweeper.split_arguments(overrides, None)[0]
+    found = composed(f"experiment={experiment}").hydra.sweeper
+    jobs = []
+    for case in found.cases or [""]:
+        lines = [*(f"{key}={value}" for key, value in found.params.items()), *case.split()]
+        jobs += BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(lines), None)[0]
+    return jobs
 
 
 def read(*overrides: str) -> settings.Settings:
@@ -42,13 +45,17 @@ def test_an_experiment_opens_with_its_own_command_line_and_records_under_its_own
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_the_first_and_last_job_of_an_experiment_are_runs(experiment):
-    for overrides in (jobs(experiment)[0], jobs(experiment)[-1]):
-        assert read(f"experiment={experiment}", *overrides).n_epochs > 0
+def test_the_jobs_of_an_experiment_are_runs_each_its_own(experiment):
+    of_one_seed = {
+        tuple(word for word in job if not word.startswith("seed=")): job for job in jobs(experiment)
+    }
+    settings = [read(f"experiment={experiment}", *job) for job in of_one_seed.values()]
+    assert len({setting.fingerprint for setting in settings}) == len(of_one_seed)
 
 
 @pytest.mark.parametrize(("experiment", "axes"), [
-    ("convergence", (4, 4, 2, 25)), ("quick", (2, 2, 2, 5)), ("full", (4, 4, 2, 100)),
+    ("convergence", (4, 4, 2, 25)), ("quick", (2, 2, 2, 5)), ("full", (4, 4, 2, 100)), ("tutorial", (4, 102)),
+    ("explain", (7, 100)), ("step_size", (10, 100)), ("modes", (10, 100)), ("logistic", (7, 100)),
 ])  # fmt: skip
 def test_the_grids_are_those_of_science_md(experiment, axes):
     assert len(jobs(experiment)) == prod(axes)

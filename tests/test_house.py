@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SOURCES = sorted(p for folder in ("tinynet", "experiments", "hydra_plugins") for p in (ROOT / folder).glob("*.py"))
+SOURCES = sorted(
+    p for folder in ("tinynet", "experiments", "hydra_plugins") for p in (ROOT / folder).glob("*.py")
+)
 HEAVY = {"mlflow", "sqlalchemy", "matplotlib", "scipy", "joblib", "pandas"}
 
 

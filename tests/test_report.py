@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from omegaconf import OmegaConf
 
 import tinynet
 from experiments import report, stacks, tracking
@@ -35,14 +34,15 @@ ANALYTIC, NUMERIC = mode("Analytic"), mode("Numeric", h=1e-4)
 def runs_of(modes, seeds, **changes) -> list[tracking.Run]:
     plain = {
         "learning_rate": 0.1, "hidden_size": 16, "n_epochs": 320, "activation": "relu", "bias": False,
-        "dtype": "float64", "start": "fresh", "problem": {"_target_": "tinynet.Problem.streetlights"},
+        "dtype": "float64", "start": "fresh", "online_error": True, "diagnostics": False,
+        "problem": {"_target_": "tinynet.Problem.streetlights"},
     } | changes  # fmt: skip
-    output, runs = stacks.Results(OmegaConf.create({"tracking": {"curves": ["error", "online_error"]}})), []
+    runs = []
     for words in modes:
         start = words.get("start", "fresh")
         gradient = {key: value for key, value in words.items() if key != "start"}
         stack = [read(plain | {"gradient": gradient, "start": start, "seed": seed}) for seed in seeds]
-        runs += output.runs(stack, stacks.train(stack))
+        runs += stacks.runs(stack, stacks.train(stack))
     return runs
 
 

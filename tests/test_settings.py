@@ -1,8 +1,8 @@
 """Settings say exactly what is run, refuse what makes no sense, and hash to what their names promise."""
 
 import math
-import re
 import pickle
+import re
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from experiments.settings import read, tidy
 
 PLAIN = {
     "learning_rate": 0.1, "hidden_size": 4, "seed": 0, "n_epochs": 60, "activation": "relu", "bias": False,
-    "dtype": "float64", "start": "fresh",
+    "dtype": "float64", "start": "fresh", "online_error": False, "diagnostics": False,
     "problem": {"_target_": "tinynet.Problem.streetlights"},
     "gradient": {"_target_": "tinynet.gradients.Numeric", "h": 1e-4, "decay": 1.0},
 }  # fmt: skip
@@ -23,7 +23,7 @@ def setting(**changes):
 
 
 def faults(**changes) -> list[str]:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=":") as refused:
         setting(**changes)
     return str(refused.value).splitlines()
 
@@ -129,8 +129,9 @@ def test_a_number_survives_its_tidy_form(value):
     | st.lists(st.integers(), max_size=2) | st.dictionaries(st.just("_target_"), st.text(max_size=5)),
 ))  # fmt: skip
 def test_any_settings_are_read_or_refused_line_by_line(changes):
+    said = []
     try:
         read(PLAIN | changes)
     except ValueError as refused:
-        assert str(refused).strip()
-        assert all("=" in line or ":" in line for line in str(refused).splitlines())
+        said = str(refused).splitlines() or [""]
+    assert all(":" in line for line in said)

@@ -434,6 +434,27 @@ def test_the_command_line_replaces_an_axis_of_the_yaml_and_keeps_its_place():
     ]
 
 
+def test_settings_that_go_together_are_run_as_cases():
+    cases = ["db=mysql width=4", "db=postgres width=8,16", "db=mysql seed=5 width=2"]
+    task = Tracked()
+    returns = sweep(task, "seed=0,1", f"hydra.sweeper.cases={cases}".replace("'", '"'))
+    assert [job.overrides for job in returns] == [
+        ["db=mysql", "width=4", "seed=0"], ["db=mysql", "width=4", "seed=1"],
+        ["db=postgres", "width=8", "seed=0"], ["db=postgres", "width=8", "seed=1"],
+        ["db=postgres", "width=16", "seed=0"], ["db=postgres", "width=16", "seed=1"],
+        ["db=mysql", "seed=0", "width=2"], ["db=mysql", "seed=1", "width=2"],
+    ]  # fmt: skip
+    with pytest.raises(CompactHydraException, match="cases are run by hydra/launcher=stacked only"):
+        sweep(
+            task, 'hydra.sweeper.cases=["seed=1"]', options=["hydra/launcher=basic", "hydra/sweeper=stacked"]
+        )
+
+
+def test_the_command_line_replaces_what_cases_say_and_a_job_is_run_once():
+    returns = sweep(Tracked(), "width=9", 'hydra.sweeper.cases=["seed=1 width=4","seed=2 width=5","seed=1"]')
+    assert [job.overrides for job in returns] == [["seed=1", "width=9"], ["seed=2", "width=9"]]
+
+
 class Heard(Callback):
     told: list = []  # noqa: RUF012
 

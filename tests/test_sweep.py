@@ -1,4 +1,4 @@
-"""The road, end to end, as a person drives it: commands in an empty folder, and what MLflow holds afterwards."""
+"""The road, end to end, as a person drives it: commands in an empty folder, and what MLflow then holds."""
 
 import io
 import os
