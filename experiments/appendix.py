@@ -249,7 +249,7 @@ def all_modes(sweep: Sweep) -> Picture | None:
     page.above(often, "how often (95 % interval)")
     page.above(deep, "how deep: each run; bar: median of those that converge")
     page.text(
-        page.width - 0.96, page.top - 0.3, "evaluations\nper step", fontsize=7.5, color=GREY, va="center"
+        page.width - 0.96, page.top - 0.22, "evaluations\nper step", fontsize=7.5, color=GREY, va="center"
     )
     said = [
         f"{sweep.name(m)} {percent(s)}" + f" ({number(r)})" * (len(rates) > 1) for m, (s, r) in best.items()

@@ -270,7 +270,7 @@ TRAINER_GOALS = {  # mode, hidden size, runs in the stack: the ratio to reach
 }
 
 
-def trainer(_folder, hidden_sizes=(4, 16), stacks=(1, 10, 100, 1000, 10000), rounds=5) -> Iterator[Line]:
+def trainer(_folder, hidden_sizes=(4, 16), stacks=(1, 10, 100, 1000, 10000), rounds=15) -> Iterator[Line]:
     """µs per step of one run in a stack, beside the plain loop; both give both errors. H: hidden size."""
     for hidden_size, mode in itertools.product(hidden_sizes, MODES):
         for n_runs in stacks:
@@ -399,7 +399,7 @@ class Recording:
         with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             config = hydra.compose("config")
         jobs = [dataclasses.replace(settings.read(config), seed=seed) for seed in range(n_runs)]
-        self.runs = stacks.Results(config).runs(jobs, stacks.train(jobs))
+        self.runs = stacks.runs(jobs, stacks.train(jobs))
         self.database, self.before = folder / "mlflow.db", folder / "before.db"
         uri = f"sqlite:///{self.database}"
         self.store = tracking.open_store(uri)
@@ -460,8 +460,10 @@ class Recording:
 
 
 def _points(run) -> Iterator[tuple[str, float, int]]:
-    for key, curve in {**{key: [value] for key, value in run.metrics.items()}, **run.curves}.items():
-        yield from ((key, float(value), step) for step, value in enumerate(curve) if np.isfinite(value))
+    for key, (steps, values) in {**{key: ([0], [v]) for key, v in run.metrics.items()}, **run.curves}.items():
+        yield from (
+            (key, float(v), int(step)) for step, v in zip(steps, values, strict=True) if np.isfinite(v)
+        )
 
 
 # ------------------------------------------------------------------------------------------------ the table

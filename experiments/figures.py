@@ -80,7 +80,7 @@ SPARE = (  # for modes of the user's own
 )
 VARIANTS = {  # how far towards black, dash, marker
     "nudged": (0.45, (0, (2, 2)), "*"),
-    "continued": (0.75, (0, (1, 2)), "d"),
+    "continued": (0.45, (0, (1, 1.6)), "d"),
     "float32": (0.3, (0, (9, 1.5, 3, 1.5)), ">"),
     "decay": (0.5, (0, (5, 1, 1, 1, 1, 1)), "*"),
 }
