@@ -266,22 +266,22 @@ def all_modes(sweep: Sweep) -> Picture | None:
 
 @drawn
 def cost(sweep: Sweep, steps=None, n_rows: int = 4) -> Picture | None:
-    """Median error against error evaluations, each mode at the learning rate where it converges most often.
+    """Median error against error evaluations, each mode at the main learning rate, or its own best without it.
 
     steps: a table with columns mode, n_params, seconds: seconds a step beside it. n_rows: steps of an epoch.
     """
     some = len({parse(mode)[0] for mode in sweep.modes}) >= 3 and sweep.converged.any()
     if not some or "evaluations" not in sweep.runs:
         return None
-    size, curves, reached = sweep.main_cell()[1], {}, []
+    (usual, size), curves, reached = sweep.main_cell(), {}, []
     epochs = np.unique(np.geomspace(1, max(1, sweep.n_epochs), 121).round().astype(int)).clip(
         max=sweep.n_epochs
     )
     for mode in few(sweep.modes, 14):
-        by_rate = (
-            sweep.rows(mode, sweep.converged & sweep.cell(r, size)) for r in sweep.values("learning_rate")
-        )
-        rows = max(by_rate, key=len)
+        by_rate = {
+            r: sweep.rows(mode, sweep.converged & sweep.cell(r, size)) for r in sweep.values("learning_rate")
+        }
+        rows = by_rate[usual] if len(by_rate[usual]) else max(by_rate.values(), key=len)
         if len(rows):
             work = epochs * n_rows * np.median(sweep.column("evaluations")[rows])
             error = np.median(np.log10(lift(sweep.error[np.ix_(epochs, rows)])), axis=1)
@@ -296,9 +296,11 @@ def cost(sweep: Sweep, steps=None, n_rows: int = 4) -> Picture | None:
         widths, right = [4.6, 3.4], 0.3 + max(inches(name_of(mode, steps["mode"])) for mode in steps["mode"])
     page = Page(widths, [3.4], right=right, gap_x=beside + 0.75)
     ax, limits = page.axes[0][0], span([error for _, error in curves.values()])
-    for mode, curve in curves.items():
-        ax.plot(*curve, **sweep.style(mode).line)
-    ax.set(xlim=(min(x[0] for x, _ in curves.values()), max(x[-1] for x, _ in curves.values())), ylim=limits)
+    left, end = min(x[0] for x, _ in curves.values()), max(x[-1] for x, _ in curves.values())
+    for mode, (x, error) in curves.items():
+        ax.plot(x, error, **sweep.style(mode).line)
+        ax.hlines(last(error), x[-1], end, color=sweep.style(mode).color, lw=0.7, ls=":")  # to its name
+    ax.set(xlim=(left, end), ylim=limits)
     decades_axis(ax.xaxis, *ax.get_xlim(), "error evaluations")
     error_axis(ax.yaxis, *limits, "mean error (median of converged runs)")
     page.beside(

@@ -37,7 +37,7 @@ STYLE = {
     "svg.hashsalt": "tinynet",
 }
 GREY, SMALL = "#666666", 8.5
-MOST_MODES, MOST_VALUES, MOST_MARKS = 8, 6, 500  # in one picture, or scatter; captions say what is left out
+MOST_MODES, MOST_VALUES, MOST_MARKS = 10, 6, 500  # in one picture, or scatter; captions say what is left out
 HIGHEST = 3  # log10 of the error above which nothing is drawn
 
 # ---------------------------------------------------------------------------------------- style of a mode

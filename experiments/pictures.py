@@ -109,6 +109,8 @@ def _bar(ax, y, ends, order, panel):
 
 
 def _flips(ax, y, flips, n, panel, below):
+    if not n:
+        return
     style = {"color": "black", "weight": "bold"} if flips else {"color": GREY}
     if below:
         text = f"other outcome in {flips} of {plural(n, 'pair')}"

@@ -7,6 +7,7 @@ import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -62,7 +63,8 @@ def errors(database) -> dict[tuple, list[float]]:
 
 
 def test_all_three_programs_record_the_same_errors(tmp_path):
-    joblib = "hydra/launcher=joblib", "hydra.launcher.n_jobs=1"
+    installed = find_spec("hydra_plugins.hydra_joblib_launcher")  # extra: bench
+    joblib = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"] if installed else []
     grid = benchmark.grid(4)
     commands = ["-m", "experiments.run", *grid], ["usual.py", *grid], ["best.py", *grid, *joblib]
     with ThreadPoolExecutor() as pool:
