@@ -123,12 +123,12 @@ def read(config: DictConfig | Mapping) -> Settings:
     """The settings that `config` states. Raises ValueError: a line per fault, all of them."""
     config = config if isinstance(config, DictConfig) else DictConfig(config)
     try:
-        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        plain = {key: _plain(value) for key, value in config.items() if key not in HARNESS_KEYS}
     except OmegaConfBaseException as error:
         raise ValueError(_missing(error)) from None
     faults = []
     known = [*RULES, "problem", "gradient"]
-    for key in plain.keys() - {*known, *HARNESS_KEYS}:
+    for key in plain.keys() - {*known}:
         faults.append(f"{key}: no such setting{suggestion(key, [*known, *HARNESS_KEYS])}")
     for key, (is_right, right) in RULES.items():
         if not is_right(plain.get(key)):
@@ -200,6 +200,12 @@ def _build(group: str, text: str) -> object:
             raise
         faults = (re.sub(r"^.*?(\w+\(\) )", r"\1", line) for line in str(cause).splitlines() if line.strip())
         raise ValueError("\n".join(f"{group}.{fault}" for fault in faults)) from None
+
+
+def _plain(value: object) -> object:
+    if not OmegaConf.is_config(value):
+        return value
+    return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
 
 
 def _missing(error: OmegaConfBaseException) -> str:
