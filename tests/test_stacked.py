@@ -1,5 +1,6 @@
 """The stacked launcher: composition held against Hydra's own, launches against what the protocol promises."""
 
+import logging
 import os
 import re
 import signal
@@ -41,6 +42,8 @@ older = pytest.mark.filterwarnings("ignore::UserWarning:hydra")
 @pytest.fixture(autouse=True)
 def _plugin_is_found_from_anywhere(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(APPS.parent.parent))
+    for logger in logging.root.manager.loggerDict.values():  # MLflow's migrations, of other tests, disable them
+        logger.disabled = False
 
 
 @older

@@ -173,3 +173,13 @@ def test_a_mode_of_the_users_own_needs_no_change_of_ours(tmp_path, monkeypatch):
     printed = run(tmp_path, "gradient._target_=my_package.Rounded", "gradient.grid=0.05", "n_epochs=10")
     assert "rounded grid=0.05 lr=0.1 H=4 seed=0" in printed
     assert "recorded as run" in printed
+
+
+def test_diagnostics_along_the_way_are_recorded_at_about_fifty_epochs(tmp_path):
+    run(tmp_path, "-m", "gradient=numeric", "seed=0,1", "n_epochs=400", "diagnostics=true")
+    curves = load_sweep(store(tmp_path)).curves
+    kinks, cosine = curves["kink_share"], curves["gradient_cosine"]
+    watched = np.flatnonzero(np.isfinite(kinks[:, 0]))
+    assert 35 <= len(watched) <= 50
+    assert watched[[0, -1]].tolist() == [1, 400]
+    assert np.nanmax(np.abs(1 - cosine[kinks == 0])) < 1e-6  # away from kinks numeric is analytic
