@@ -7,6 +7,7 @@ import functools
 import hashlib
 import inspect
 import json
+import logging
 import math
 import re
 import sys
@@ -22,11 +23,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import tinynet
+from experiments.stores import UNDERSTOOD, address
 
 ACTIVATIONS = ("relu", "logistic", "tanh")
 DTYPES = ("float64", "float32")
 STARTS = ("fresh", "nudged", "continued")
 LARGEST_NET = 1_000_000  # weights
+MOST_EVALUATIONS = 10_000_000  # of the error, for one step
+LONGEST_NAME = 250
 HARNESS_KEYS = ("tracking", "fresh", "dry_run")  # of the whole command, not of a run
 
 
@@ -46,6 +50,9 @@ RULES: dict[str, tuple[Callable[[object], bool], str]] = {
     "online_error": (lambda v: type(v) is bool, "true or false"),
     "diagnostics": (lambda v: type(v) is bool, "true or false"),
 }
+
+
+OFFERS = {"problem": ("inputs", "targets", "n_inputs"), "gradient": ("estimate", "evaluations")}
 
 
 @dataclass(frozen=True)
@@ -143,16 +150,57 @@ def read(config: DictConfig | Mapping) -> Settings:
         fault.startswith(("hidden_size", "activation", "bias")) for fault in faults
     ):
         faults += _misfits(built["problem"], plain)
+        if "gradient" in built and not faults:
+            faults += _too_costly(built["gradient"], _network(built["problem"], plain))
     if faults:
         raise ValueError("\n".join(faults))
     values = {key: plain[key] for key in known} | {"learning_rate": float(plain["learning_rate"])}
     return Settings(**values, rows=built["problem"], estimator=built["gradient"])
 
 
+def check_command(config: DictConfig) -> None:
+    """Check what the whole command shares: tracking, fresh, dry_run. Raises ValueError: a line per fault."""
+    faults = []
+    for key in ("fresh", "dry_run"):
+        if type(config[key]) is not bool:
+            faults.append(f"{key}: {config[key]!r}; give true or false")
+    try:
+        tracking = _plain(config.tracking)
+    except OmegaConfBaseException as error:
+        raise ValueError(_missing(error)) from None
+    if not isinstance(tracking, dict):
+        raise ValueError(f"tracking: {tracking!r}; give tracking.uri and tracking.experiment")
+    name = tracking.get("experiment")
+    if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME or not name.isprintable():
+        faults.append(
+            f"tracking.experiment: {name!r}; give a name of 1 to {LONGEST_NAME} characters, numbers quoted"
+        )
+    if not isinstance(tracking.get("uri"), str):
+        faults.append(f"tracking.uri: {tracking.get('uri')!r}; give {UNDERSTOOD}")
+    for key in tracking.keys() - {"uri", "experiment"}:
+        faults.append(f"tracking.{key}: no such setting{suggestion(key, ['uri', 'experiment'])}")
+    if not faults:
+        address(tracking["uri"])  # StoreError, a ValueError
+    if faults:
+        raise ValueError("\n".join(faults))
+
+
+def _network(rows: tinynet.Problem, plain: Mapping) -> tinynet.Network:
+    return tinynet.Network(rows.n_inputs, plain["hidden_size"], plain["activation"], plain["bias"])
+
+
+def _too_costly(estimator: object, network: tinynet.Network) -> list[str]:
+    n = estimator.evaluations(network)
+    if n <= MOST_EVALUATIONS:
+        return []
+    return [
+        f"gradient: {n:,} evaluations of the error for one step; give a mode or a size that takes at most "
+        f"{MOST_EVALUATIONS:,}"
+    ]
+
+
 def _misfits(rows: tinynet.Problem, plain: Mapping) -> list[str]:
-    n_params = tinynet.Network(
-        rows.n_inputs, plain["hidden_size"], plain["activation"], plain["bias"]
-    ).n_params
+    n_params = _network(rows, plain).n_params
     faults = []
     if n_params > LARGEST_NET:
         faults.append(
@@ -193,13 +241,28 @@ def _build(group: str, text: str) -> object:
                 )
             )
     try:
-        return hydra.utils.instantiate(words)
+        built = hydra.utils.instantiate(words)
     except HydraException as error:
         cause = error.__cause__ or error
+        if cause is error:  # Hydra refuses to call it
+            refusal = " ".join(str(error).split()).partition(". ")[0]
+            raise ValueError(f"{group}._target_: {words['_target_']!r}; give another ({refusal})") from None
         if not isinstance(cause, (ValueError, TypeError, OSError)):
             raise
         faults = (re.sub(r"^.*?(\w+\(\) )", r"\1", line) for line in str(cause).splitlines() if line.strip())
         raise ValueError("\n".join(f"{group}.{fault}" for fault in faults)) from None
+    if not all(hasattr(built, name) for name in OFFERS[group]):
+        wanted = " and ".join(OFFERS[group])
+        raise ValueError(
+            f"{group}._target_: {words['_target_']!r}; give one that makes an object with {wanted}, "
+            f"which {type(built).__name__} has not"
+        )
+    return built
+
+
+def forget() -> None:
+    """Let go of what was built: the files it came from may have changed since."""
+    _build.cache_clear()
 
 
 def _plain(value: object) -> object:
@@ -210,7 +273,9 @@ def _plain(value: object) -> object:
 
 def _missing(error: OmegaConfBaseException) -> str:
     reason = str(error).splitlines()[0]
-    return f"{error.full_key}: missing; give it as {error.full_key}=..." if "issing" in reason else reason
+    if "issing" in reason:
+        return f"{error.full_key}: missing; give it as {error.full_key}=..."
+    return f"{error.full_key}: {reason}; give a value" if error.full_key else reason
 
 
 def _text(words: object) -> str:
@@ -278,3 +343,5 @@ def register() -> None:
     """Let problem and gradient take keys of the user's own; `read` says which ones mean something."""
     free = {group: DictConfig({}, flags={"struct": False}) for group in ("problem", "gradient")}
     ConfigStore.instance().store(name="free_groups", node=free)
+    logging.getLogger("hydra._internal.utils").setLevel(logging.CRITICAL)  # they log what we raise
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import tinynet
 from experiments import outcomes, terminal, tracking
-from experiments.settings import Settings, code, digest, read
+from experiments.settings import Settings, check_command, code, digest, read
 
 EPOCHS_TO = {f"epochs_to_1e-{k}": float(f"1e-{k}") for k in (3, 6, 9)}  # to sort and chart by
 WATCHED = {  # metric: field of tinynet's Diagnostics
@@ -28,6 +28,7 @@ WATCHED = {  # metric: field of tinynet's Diagnostics
     "gradient_cosine": "cosine",
     "silent_units": "silent_units",
 }
+LARGEST_STACK = 4_000_000  # numbers: 32 MB trained, 300 MB on their way into the store
 NUDGE = tinynet.gradients.Numeric().h  # how far start=nudged moves each weight, in standard deviations
 
 
@@ -169,21 +170,28 @@ class Sweep:
 
     def start(self, jobs: Sequence[Settings]) -> Mapping[int, float]:
         """Open the sweep in MLflow and say what will be run. Gives results already there, by index of job."""
+        check_command(self.config)
+        if len({job.fingerprint for job in jobs}) < len(jobs):
+            raise ValueError(_twice(jobs))
         experiment, uri = self.config.tracking.experiment, self.config.tracking.uri
+        fingerprint = digest(*sorted(job.fingerprint for job in jobs))
         self.seconds["compose"] = time.perf_counter() - self.began
         print(terminal.plan(experiment, jobs, tracking.masked(uri)), flush=True)
         if self.config.dry_run:
+            there = () if self.config.fresh else tracking.recorded(uri, experiment, fingerprint)
             print("\n".join(f"  {job.name()}" for job in jobs))
+            print(f"  {len(there):,} of {terminal.count(len(jobs), 'run')} are there")
             raise SystemExit(0)
         self.also = tuple(key for key in terminal.axes(jobs) if key not in NAMED)
+        told = map(tracking.masked, sys.argv[1:])
         self.mlflow.result()
         self.sweep = tracking.open_store(uri).open_sweep(
             experiment,
-            fingerprint=digest(*sorted(job.fingerprint for job in jobs)),
+            fingerprint=fingerprint,
             name=f"{experiment}-{time.strftime('%Y%m%d-%H%M%S')}",
             params={key: terminal.listed(values) for key, values in terminal.axes(jobs).items()}
             | {"n_runs": len(jobs)},
-            tags=provenance() | {"command": shlex.join(["python", "-m", "experiments.run", *sys.argv[1:]])},
+            tags=provenance() | {"command": shlex.join(["python", "-m", "experiments.run", *told])},
             fresh=self.config.fresh,
         )
         recorded = self.sweep.recorded()
@@ -208,6 +216,12 @@ class Sweep:
         self.progress.add(len(stack))
         return [trained_error(run) for run in recorded]
 
+    @staticmethod
+    def most(settings: Settings) -> int:
+        """The runs like this one that one stack can take."""
+        n_curves = 1 + settings.online_error
+        return max(1, LARGEST_STACK // (n_curves * settings.n_epochs + 4 * settings.network.n_params))
+
     def failed(self, settings: Settings, error: Exception) -> None:
         self.sweep.record([failed_run(settings, error, self.also)])
         self.results[settings.fingerprint] = (settings, "failed", np.inf)
@@ -223,16 +237,22 @@ class Sweep:
         if kind is KeyboardInterrupt:
             status = "KILLED"
         began = time.perf_counter()
-        self.sweep.end(
-            status,
-            metrics={f"runs.{outcome}": float(n) for outcome, n in counts.items()}
-            | {f"seconds.{phase}": seconds for phase, seconds in self.seconds.items()},
-            texts={"config.yaml": tracking.masked(OmegaConf.to_yaml(self.config, resolve=True))},
-        )
-        self.seconds["close"] = time.perf_counter() - began
-        if whole:
-            print(f"\n{terminal.summary(self.results.values())}\n")
-        print(self._where(whole), flush=True)
+        try:
+            self.sweep.end(
+                status,
+                metrics={f"runs.{outcome}": float(n) for outcome, n in counts.items()}
+                | {f"seconds.{phase}": seconds for phase, seconds in self.seconds.items()},
+                texts={"config.yaml": tracking.masked(OmegaConf.to_yaml(self.config, resolve=True))},
+            )
+        except tracking.StoreError:
+            whole = False  # the same command closes it
+            if error is None:
+                raise
+        finally:
+            self.seconds["close"] = time.perf_counter() - began
+            if whole:
+                print(f"\n{terminal.summary(self.results.values())}\n")
+            print(self._where(whole), flush=True)
 
     def _where(self, whole: bool) -> str:
         """The sweep's last words: where it is, how long it took, what to do next."""
@@ -242,6 +262,11 @@ class Sweep:
         next_step = "next: make report" if whole else "go on: the same command trains what is missing"
         link = tracking.link(self.config.tracking.uri, self.sweep.experiment_id)
         return f"{self.sweep.name} {state} in {total:.1f} s ({seconds})\nbrowse: make ui, {link}\n{next_step}"
+
+
+def _twice(jobs: Sequence[Settings]) -> str:
+    (name, n), *_ = Counter(job.name() for job in jobs).most_common(1)
+    return f"{name}: {n} jobs are this run; give each value once, and one tracking, fresh and dry_run"
 
 
 def trained_error(run: tracking.Run) -> float:
@@ -256,6 +281,7 @@ def run_alone(config: DictConfig) -> float:
     """Train and record one run, a stack of one; print its error along the way and its answers."""
     try:
         settings = read(config)
+        check_command(config)
     except ValueError as fault:
         raise SystemExit(str(fault)) from None
     if config.dry_run:

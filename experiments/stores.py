@@ -63,7 +63,7 @@ def _host(uri: str) -> str | None:
 
 def masked(text: object) -> str:
     """The text with ``***`` in place of every password and token of a URI."""
-    text = re.sub(r"(?i)((?:password|passwd|pwd|token|secret)=)[^&\s]*", r"\1***", str(text))
+    text = re.sub(r"(?i)((?:password|passwd|pwd|token|secret)(?:=|: ))[^&\s]*", r"\1***", str(text))
     return re.sub(r"(://[^:/?#\s]*):\S*@", r"\1:***@", text)  # greedy: a password may hold @ and /
 
 

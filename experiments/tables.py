@@ -43,6 +43,21 @@ def run_id(start: int, *parts: str) -> str:
     return f"{start:012x}{parts[-1][:4]:0>4}" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def _begin(connection) -> None:
+    """Wait for the lock in short turns: Ctrl-C is not heard within one."""
+    (patience,) = connection.exec_driver_sql("PRAGMA busy_timeout").one()  # ms
+    until = time.monotonic() + patience / 1000
+    connection.exec_driver_sql("PRAGMA busy_timeout = 500")
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            break
+        except Exception as error:
+            if "is locked" not in str(error) or time.monotonic() > until:
+                raise
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
+
+
 def metric_rows(runs: Mapping[str, object], time: int) -> Iterator[tuple]:
     """Rows of `metrics` in the order of its primary key, key, timestamp, step, run: it is appended to.
 
@@ -80,7 +95,7 @@ class Tables:
         with self.engine.connect() as connection:
             if self.sqlite:
                 connection.exec_driver_sql("PRAGMA cache_size = -65536")  # 64 MB
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                _begin(connection)
             else:
                 connection.execute(self.sql.select(lock.left).where(lock).with_for_update())
             yield connection

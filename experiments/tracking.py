@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
@@ -401,6 +402,19 @@ def sweeps(uri: str) -> list[dict]:
         return backend.sweeps(None)
 
 
+def recorded(uri: str, experiment: str, fingerprint: str) -> dict[str, tuple[str | None, float]]:
+    """As Sweep.recorded, of the sweep that open_sweep would continue; {} without one. Makes nothing."""
+    path = address(uri).path
+    if path is not None and not path.exists():
+        return {}
+    with _reading(uri) as (_, backend):
+        for sweep in backend.sweeps(experiment):
+            tags = backend.contents(sweep["run_id"], of_children=False)["tags"]
+            if any((key, value) == (SWEEP, fingerprint) for _, key, value in tags):
+                return backend.recorded(sweep["run_id"])
+    return {}
+
+
 @contextmanager
 def _reading(uri: str) -> Iterator[tuple]:
     where = address(uri)
@@ -415,7 +429,10 @@ def _reading(uri: str) -> Iterator[tuple]:
 def _no_sweep(experiment: str | None, sweep: str | None, sweeps: Sequence[dict]) -> str:
     of = f" of experiment {experiment!r}" if experiment else ""
     if sweep and sweeps:
-        return f"no sweep {sweep!r}{of}; there are {', '.join(s['name'] for s in sweeps[:5])}"
+        names = [one["name"] for one in sweeps]
+        if near := get_close_matches(sweep, names, 1):
+            return f"no sweep {sweep!r}{of}; did you mean {near[0]}?"
+        return f"no sweep {sweep!r}{of}; there are {', '.join(names[:5])}"
     command = f"make sweep EXPERIMENT={experiment}" if experiment else "make sweep"
     return f"there is no sweep{of} in it yet; `{command}` records one"
 

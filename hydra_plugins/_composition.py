@@ -70,7 +70,7 @@ class Composer:
         """Every key that the job could override, as far as it can be composed."""
         groups = self._loader.list_groups("")
         base = self._base(self._choices(overrides))
-        return groups if isinstance(base, Exception) else groups + list(_dotted(base.task))
+        return groups if isinstance(base, Exception) else groups + list(dotted(base.task))
 
     def _parse(self, line: str) -> tuple[Override | None, bool]:
         """The override, None when it is unusual; whether it chooses a config group."""
@@ -234,8 +234,8 @@ def _facts(node: Any) -> tuple:
     return type(node), repr(told), inside
 
 
-def _dotted(config: DictConfig, prefix: str = "") -> Iterator[str]:
+def dotted(config: DictConfig, prefix: str = "") -> Iterator[str]:
     for key, value in config.items_ex(resolve=False):
         yield f"{prefix}{key}"
         if isinstance(value, DictConfig) and isinstance(value.__dict__["_content"], dict):
-            yield from _dotted(value, f"{prefix}{key}.")
+            yield from dotted(value, f"{prefix}{key}.")

@@ -4,7 +4,8 @@ import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from hydra.errors import CompactHydraException, MissingConfigException
+from hydra.errors import CompactHydraException, HydraException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
 
 MOST_LINES = 20  # of a message
 
@@ -28,17 +29,61 @@ def one_line(error: BaseException) -> str:
     return text if cause is None else f"{text} {one_line(cause)}".strip()
 
 
+# What Hydra and OmegaConf say, and how it is told here: setting: value; what is right.
+SAYINGS = [
+    (r"Could not override '(?P<key>[^']+)'\..*", "{key}: no such setting{near}"),
+    (r"Could not delete from config\. '(?P<key>[^']+)' does not exist.*", "{key}: no such setting{near}"),
+    (r"Could not delete from config\. The value of '(?P<key>[^']+)' is (?P<value>.*) and not .*",
+     "{key}: is {value}; give ~{key}={value} to delete it"),
+    (r".*Could not find '(?P<group>.+)/(?P<key>[^/']+)' Available options in '[^']+': (?P<options>.*)",
+     "{group}: {key!r}; give one of {options}{near}"),
+    (r"Could not append to config\. .*? already at '(?P<key>[^']+)'.*",
+     "+{key}: is there already; give {key}=..."),
+    (r"Multiple values for (?P<key>\S+)\. .*", "{key}: has a value already; give {key}=... without a plus"),
+    (r"Ambiguous value for argument '(?P<key>[^=]+)=(?P<value>.*?)' 1\. .*",
+     "{key}: {value!r} are several values; give one, [{value}] for a list, or -m to sweep over them"),
+    (r"Sweep parameters '(?P<key>[^=]+)=(?P<value>.*)' requires --multirun",
+     "{key}: {value!r} are several values; give one, or -m to sweep over them"),
+    (r"Config group override must be a string or a list\. Got (?P<value>.*)",
+     "an empty key or a config group: {value}; give the name of an option, as in group=option"),
+    (r"Cannot find primary config '(?P<value>[^']+)'.*",
+     "--config-name: {value!r}; give the name of a file in the folder of configs"),
+    (r"Error merging override (?P<key>[^=]+)=(?P<value>\S*) (?P<why>.*)",
+     "{key}: {value!r}; give another value ({why})"),
+    (r"Missing mandatory value: (?P<key>\S+)", "{key}: missing; give it as {key}=..."),
+]  # fmt: skip
+
+
+def of_the_user(error: Exception) -> bool:
+    """Whether the command line or a config is at fault, by where Hydra finds out."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    by_hydra = trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("hydra.")
+    return isinstance(error, (HydraException, OmegaConfBaseException)) or (
+        isinstance(error, ValueError) and by_hydra
+    )
+
+
 def told(error: Exception, names: Callable[[], list[str]]) -> str:
     """What Hydra or OmegaConf says of a job, in one line, with the name that is nearest to an unknown one."""
-    text = re.sub(r" (Config s|S)earch path:.*| full_key: .*", "", one_line(error))
-    unknown = re.match(r"Could not override '([^']+)'", text)
-    known = names() if unknown else []
-    if isinstance(error, MissingConfigException) and error.options:
-        unknown, known = re.search(r"/([^/']+)'", text), list(error.options)
-    near = difflib.get_close_matches(unknown[1], known, n=1) if unknown else []
-    if not near:
-        return text
-    return re.sub(r" To append to your config use \S+", "", text).rstrip(".") + f". Did you mean '{near[0]}'?"
+    if type(error) is CompactHydraException:  # ours, told already
+        return str(error)
+    text = re.sub(
+        r" (Config s|S)earch path:.*| full_key: .*| See https://hydra.cc\S* for details", "", one_line(error)
+    )
+    if isinstance(error, OverrideParseException):
+        reason = re.sub(r"^Error parsing override '.*?' | expecting \{.*", "", text)
+        return f"{error.override}: not understood ({reason}); give setting=value, odd characters in quotes"
+    for pattern, saying in SAYINGS:
+        if found := re.fullmatch(pattern, text):
+            words = found.groupdict()
+            known = words["options"].split() if "options" in words else names() if "{near}" in saying else []
+            near = difflib.get_close_matches(words.get("key", ""), known, n=1)
+            if "options" in words:
+                words["options"] = ", ".join(known)
+            return saying.format(**words, near=f"; did you mean {near[0]}?" if near else "")
+    return text
 
 
 def folded(faults: Sequence[tuple[int, str]], job_overrides: Sequence[Sequence[str]]) -> list[str]:

@@ -27,14 +27,14 @@ class WorkerDied(RuntimeError):
     """A worker process ended while it trained this job alone: it crashed, or was killed for its memory."""
 
 
-def stacked(shapes: Sequence[tuple[int, Hashable]], max_stack: int) -> list[Stack]:
-    """Stacks of (index, shape), in order of their first jobs: as few as max_stack allows, of like size."""
+def stacked(shapes: Sequence[tuple[int, Hashable]], most: Callable[[int], int]) -> list[Stack]:
+    """Stacks of (index, shape), in order of their first jobs: as few as most(first) allows, of like size."""
     by_shape: dict[Hashable, list[int]] = {}
     for index, shape in shapes:
         by_shape.setdefault(shape, []).append(index)
     stacks = []
     for indices in by_shape.values():
-        n = math.ceil(len(indices) / max_stack)
+        n = math.ceil(len(indices) / most(indices[0]))
         stacks += [Stack(indices[i * len(indices) // n : (i + 1) * len(indices) // n]) for i in range(n)]
     return stacks
 

@@ -54,6 +54,9 @@ class StackedTask(Protocol):
     def shape(self, job: Any) -> Hashable:
         """Jobs of equal shape are trained in one stack."""
 
+    def most(self, job: Any) -> int:
+        """The most jobs of this one's shape that memory lets be one stack. Optional."""
+
     def start(self, jobs: Sequence[Any]) -> Mapping[int, Any]:
         """Every job is good, none is trained. Returns the values of jobs already done, by index, or {}.
 
@@ -213,7 +216,9 @@ class StackedLauncher(BasicLauncher):
         max_stack = self.max_stack or len(jobs)
         if n_workers > 1:  # two stacks a worker at least: one that is slow doesn't leave the others idle
             max_stack = min(max_stack, math.ceil(len(todo) / (2 * n_workers)) or 1)
-        stacks = stacked([(index, task.shape(jobs[index])) for index in todo], max_stack)
+        most = getattr(task, "most", lambda job: max_stack)
+        shapes = [(index, task.shape(jobs[index])) for index in todo]
+        stacks = stacked(shapes, lambda first: min(max_stack, most(jobs[first])))
         for index in todo:
             returns.begin(index)
         n_failed = n_trained = 0
@@ -319,7 +324,10 @@ class StackedSweeper(BasicSweeper):
     def _axes(self, arguments: list[str], case: str) -> list[list[str]]:
         """The values of each axis: of hydra.sweeper.params, where the case has none, nor the command line."""
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        configured = parser.parse_overrides([*self._parse_config(), *shlex.split(case)])
+        try:
+            configured = parser.parse_overrides([*self._parse_config(), *shlex.split(case)])
+        except ValueError as error:
+            raise CompactHydraException(f"hydra.sweeper.cases: {case!r}; give overrides ({error})") from None
         overrides = {_name(override): override for override in configured}
         own = set(overrides)
         for override in parser.parse_overrides(arguments):

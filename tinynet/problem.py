@@ -2,11 +2,15 @@
 
 import csv
 import itertools
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+LARGEST_FILE = 50_000_000  # bytes; as Python's numbers they take up to twenty times as much
+MOST_COLUMNS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +79,23 @@ class Problem:
         All other columns are inputs, in the file's order. Raises ValueError, naming file and line, for what
         is not such a file: missing, not text, without rows, ragged, or with values that are not finite.
         """
+        if not isinstance(path, (str, os.PathLike)):
+            raise ValueError(f"path: {path!r}; give the name of a CSV file")
         path = Path(path)
         if not path.is_file():
             raise ValueError(f"path: {str(path)!r} is not a file; give a CSV file")
         try:
+            if path.stat().st_size > LARGEST_FILE:
+                raise ValueError(
+                    f"path: {str(path)!r} is larger than {LARGEST_FILE:,} bytes; give fewer rows"
+                )
             with path.open(newline="", encoding="utf-8-sig") as file:
+                n_columns = file.readline().count(",") + 1
+                if n_columns > MOST_COLUMNS:
+                    raise ValueError(
+                        f"path: {str(path)!r} has {n_columns:,} columns; give at most {MOST_COLUMNS:,}"
+                    )
+                file.seek(0)
                 reader = csv.reader(file, strict=True)
                 lines = [(reader.line_num, line) for line in reader if line]
         except UnicodeDecodeError as error:
