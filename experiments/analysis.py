@@ -21,6 +21,7 @@ PRACTICAL = {
     "epochs_1e-9": 1e-9,
 }  # field -> error whose epochs are compared
 DECIDED = ("exponential", "power", "mixed", "flat")  # laws that two runs can be compared by
+CURVES = ("error", "online_error")  # what else is recorded over epochs are diagnostics
 OF_A_MODE = re.compile(r"gradient(\..*)?|start|dtype")  # settings that tell modes apart
 TAGS = dict(
     mode="mode", outcome="outcome", pair="pair", start_weights="start", fingerprint="fingerprint",
@@ -38,6 +39,7 @@ class Analysis:
 
     runs: a row per run, as in runs.csv; error (n_epochs + 1, n_runs): its columns are the rows of runs, and
     n_epochs is that of the longest. comparisons: by mode, rows of comparison.csv, the one for all cells last.
+    own_rate: modes without a run at a learning rate of the reference, paired with it all the same.
     """
 
     sweep: Recorded
@@ -48,6 +50,7 @@ class Analysis:
     pairings: Mapping[str, Pairing]
     comparisons: Mapping[str, list[dict]]
     margins: Margins
+    own_rate: frozenset[str] = frozenset()
 
     @property
     def reference(self) -> str:
@@ -55,14 +58,13 @@ class Analysis:
 
 
 def analyse(sweep: Recorded, reference: str | None = None, margins: Margins = MARGINS) -> Analysis:
-    """Pair each mode with the reference: analytic, or the first there is. ReportError if none can be."""
+    """Pair each mode with the reference: analytic, or what is nearest to it. ReportError if none can be."""
     again = f"`{command_of(sweep)}`"
     if sweep.runs.empty:
         raise ReportError(f"sweep={sweep.name}: no run is recorded yet; go on with {again}")
     runs, error = table_of_runs(sweep)
-    modes = sorted(set(runs["mode"]))
-    if reference is None:
-        reference = "analytic" if "analytic" in modes else modes[0]
+    modes = sorted(set(runs["mode"]), key=_place)
+    reference = modes[0] if reference is None else reference
     if reference not in modes:
         close = get_close_matches(reference, modes, 1)
         hint = f"did you mean {close[0]!r}?" if close else f"give one of: {', '.join(modes)}"
@@ -79,15 +81,40 @@ def analyse(sweep: Recorded, reference: str | None = None, margins: Margins = MA
         if k != "seed" and not OF_A_MODE.fullmatch(k) and runs[k].nunique(dropna=False) > 1
     ]
     keys.sort(key=lambda key: (key != "learning_rate", key != "hidden_size"))
-    elsewhere = set(runs["mode"][runs["start"] == "continued"]) - {reference}  # no pairs: see tutorial.py
-    pairings = {mode: paired(runs, mode, reference, keys) for mode in modes[1:] if mode not in elsewhere}
+    continued = set(runs["mode"][runs["start"] == "continued"])
+    others = [m for m in modes[1:] if (m in continued) == (reference in continued)]  # else see tutorial.py
+    own_rate = frozenset(mode for mode in others if _own_rate(runs, mode, reference))
+    pairings = {mode: paired(runs, mode, reference, keys, mode in own_rate) for mode in others}
+    n_planned = int(sweep.params.get("n_runs") or 0)
+    if 0 < n_planned <= len(set(zip(runs["pair"], runs["mode"], strict=True))):  # nothing is missing
+        pairings = {mode: _of_the_grid(pairing) for mode, pairing in pairings.items()}
     if not any(len(pairing.a) for pairing in pairings.values()):
         raise ReportError(
             f"sweep={sweep.name}: none of its {len(runs)} runs has a finished partner of mode {reference} "
             f"with the same start; run what is missing with {again}"
         )
     compared = {mode: compare(runs, pairings[mode], mode, reference, keys, margins) for mode in pairings}
-    return Analysis(sweep, runs, error, modes, keys, pairings, compared, margins)
+    return Analysis(sweep, runs, error, modes, keys, pairings, compared, margins, own_rate)
+
+
+def _place(mode: str) -> tuple:
+    """Analytic first; then by name and variant, from wide h to narrow."""
+    name, *words = mode.split()
+    h = next((float(word[2:]) for word in words if re.fullmatch(r"h=[\d.e+-]+", word)), 0.0)
+    variant = [word for word in words if not word.startswith("h=")]
+    return name != "analytic", name, variant, -h, mode
+
+
+def _own_rate(runs: "pd.DataFrame", mode: str, reference: str) -> bool:
+    """Whether both have one learning rate each, and not the same."""
+    a, b = (set(runs["learning_rate"][runs["mode"] == one]) for one in (mode, reference))
+    return len(a) == len(b) == 1 and a != b
+
+
+def _of_the_grid(pairing: Pairing) -> Pairing:
+    """Without the partners that no grid held: in a sweep that is complete nothing else is missing."""
+    never = {one.pair for one in pairing.left_out if one.reason == "missing"}
+    return pairing._replace(left_out=[one for one in pairing.left_out if one.pair not in never])
 
 
 def command_of(sweep: Recorded) -> str:
@@ -147,11 +174,20 @@ def by_design(runs: "pd.DataFrame", *modes: str) -> bool:
     return len(set(zip(runs["start"][of], runs["dtype"][of], strict=True))) > 1
 
 
-def paired(runs: "pd.DataFrame", mode: str, reference: str, cell_keys: Sequence[str]) -> Pairing:
-    """The pairs by cell and seed. Equal start bytes are demanded, unless modes differ in them by design."""
-    start = runs["pair"] if by_design(runs, mode, reference) else runs["start_weights"]
+def paired(
+    runs: "pd.DataFrame", mode: str, reference: str, cell_keys: Sequence[str], own_rate: bool = False
+) -> Pairing:
+    """The pairs by cell and seed. Equal start bytes are demanded, unless modes differ in them by design.
+
+    own_rate: the learning rate may differ.
+    """
+    pair = runs["pair"]
+    if own_rate:
+        same = [k for k in settings_of(runs) if k != "learning_rate" and not OF_A_MODE.fullmatch(k)]
+        pair = runs[same].astype(str).agg(" ".join, axis=1)
+    start = pair if by_design(runs, mode, reference) else runs["start_weights"]
     columns = {
-        "pair": runs["pair"],
+        "pair": pair,
         "mode": runs["mode"],
         "start": start,
         "failed": runs["outcome"] == "failed",
@@ -189,9 +225,11 @@ def compare(
         half_a, half_b, seeds = a.iloc[of], b.iloc[of], seed[of]
         row["epochs_run_min"], row["epochs_run_max"] = half_b["n_epochs"].min(), half_b["n_epochs"].max()
         for field, tau in PRACTICAL.items():
-            epochs = (half[epochs_name(tau)].to_numpy() for half in (half_a, half_b))
-            estimate = comparison.epochs_difference(*epochs, n_epochs, seeds)
-            row |= _fields(field, estimate, margins.epochs)
+            epochs = [half[epochs_name(tau)].to_numpy() for half in (half_a, half_b)]
+            row |= _fields(field, comparison.epochs_difference(*epochs, n_epochs, seeds), margins.epochs)
+            beyond = comparison.epochs_beyond(*epochs, n_epochs, margins.epochs, seeds)
+            row |= {f"{field}_beyond": beyond.value, f"{field}_beyond_low": beyond.low,
+                    f"{field}_beyond_high": beyond.high}  # fmt: skip
         both = half_a["law"].isin(DECIDED).to_numpy() & half_b["law"].isin(DECIDED).to_numpy()
         laws = [half["law"].to_numpy()[both] for half in (half_a, half_b)]
         row |= _fields("law", comparison.other(*laws, seeds[both]), margins.share) | {
@@ -231,13 +269,56 @@ def left_out(analysis: Analysis) -> list[dict]:
     of_pair = dict(zip(runs["pair"][::-1], runs.index[::-1], strict=True))
     for mode, pairing in analysis.pairings.items():
         for one in pairing.left_out:
-            partner = runs.loc[of_pair[one.pair]]  # knows the settings of a run that is missing
+            partner = runs.loc[
+                one.rows[0] if one.rows else of_pair[one.pair]
+            ]  # knows the settings of a run that is missing
             cell = {key: partner[key] for key in (*analysis.cell_keys, "seed")}
             names = [runs["name"][row] for row in one.rows]
             failure = "; ".join(sorted({runs["failure"][row] for row in one.rows} - {""}))
             told.append({"compared": mode, "mode": one.mode, "reason": one.reason, **cell,
                          "runs": "; ".join(names), "failure": failure})  # fmt: skip
     return told
+
+
+def n_rows(runs: "pd.DataFrame") -> int | None:
+    """Rows of the problem, which are the steps of an epoch; None where the runs do not tell."""
+    import tinynet
+
+    keys = [key for key in settings_of(runs) if key.partition(".")[0] == "problem"]
+    problems = runs[keys].drop_duplicates().to_dict("records")
+    if len(problems) != 1:
+        return None
+    kind, *values = (
+        problems[0].get(k) for k in ("problem", "problem.n_bits", "problem.path", "problem.target")
+    )
+    n_bits, path, target = values
+    make = {
+        "streetlights": tinynet.Problem.streetlights,
+        "xor": tinynet.Problem.xor,
+        "parity": lambda: tinynet.Problem.parity(int(n_bits)),
+        "csv": lambda: tinynet.Problem.from_csv(path, target),
+    }
+    try:
+        return make[kind]().n_rows
+    except (KeyError, ValueError, TypeError, OSError):  # a problem of the user's own, a file that has gone
+        return None
+
+
+def diagnostics(sweep: Recorded) -> "pd.DataFrame":
+    """diagnostics.csv: a row per mode and watched epoch; of each diagnostic the median over its runs."""
+    import pandas as pd
+
+    watched = {key: curve for key, curve in sweep.curves.items() if key not in CURVES}
+    rows = []
+    for mode, of in sweep.runs.groupby("tags.mode").indices.items() if watched else ():
+        for epoch in range(max(map(len, watched.values()))):
+            values = {key: c[epoch, of] for key, c in watched.items() if epoch < len(c)}
+            values = {key: v[np.isfinite(v)] for key, v in values.items()}
+            if any(v.size for v in values.values()):
+                medians = {key: np.median(v) if v.size else np.nan for key, v in values.items()}
+                n_runs = max(v.size for v in values.values())
+                rows.append({"mode": mode, "epoch": epoch, "n_runs": n_runs} | medians)
+    return pd.DataFrame(rows)
 
 
 def modes_by_cell(analysis: Analysis) -> "pd.DataFrame":

@@ -102,7 +102,11 @@ def tutorial(sweep: Sweep) -> Picture | None:
         f"{decades(np.subtract(*rows)[-1])} as printed; "
         f"by the median of {plural(len(used), 'seed')} {listed(said)}."
     )
-    alt = "Both printed tables by epoch; the same along one run; decades between the tables over seeds."
+    alt = (
+        f"Both printed tables by epoch, down to {power_of_ten(rows[1][-1])} and {power_of_ten(rows[0][-1])}; "
+        f"the same along one run; decades between the tables over {plural(len(used), 'seed')} for "
+        f"{plural(len(arms), 'start')}."
+    )
     return Picture("tutorial", page.figure, caption, alt)
 
 
@@ -141,11 +145,11 @@ def step_size(sweep: Sweep) -> Picture | None:
     plain = "h" not in parse(sweep.reference)[1] and len(reference) > 0
     page = Page([4.0, 4.0], [3.2], key + sweep.key([sweep.reference] * plain), right=0.8, gap_x=0.95)
     often, deep = page.axes[0]
-    best, points, labels, powers = [], [], [], []
+    best, points, labels, powers, hollow = [], [], [], [], False
     for kind, members in kinds.items():
         h, style, annealed = np.log10([h for h, _ in members]), styles[kind], "annealed" in kind
         shares = [comparison.share(sweep.converged[rows]) for _, rows in members]
-        depth = np.array([_median_depth(sweep, rows) for _, rows in members])
+        depths = np.array([_median_depth(sweep, rows) for _, rows in members])
         look = {
             "marker": style.marker,
             "ms": 10 if annealed else 5,
@@ -155,13 +159,17 @@ def step_size(sweep: Sweep) -> Picture | None:
         aside = h + 0.05 * len(points)
         often.vlines(aside, [s.low for s in shares], [s.high for s in shares], color=style.color, lw=1)
         often.plot(aside, [s.value for s in shares], **look)
-        deep.plot(h, depth, **look)
-        points.append(depth)
+        deep.plot(h, depths, **look)
+        points.append(depths)
         most = int(np.argmax([s.value for s in shares]))
         best.append(f"{kind} {percent(shares[most].value)} at h={number(members[most][0])}")
-        if p := _power(h, depth):
-            labels.append((last(depth), f"∝ h{p}", style.ink))
-            powers.append(f"h{p} ({kind})")
+        much = np.array([share.value > 0.5 for share in shares])  # where the median is of most runs
+        hollow |= bool(np.isfinite(depths[~much]).any())
+        deep.plot(h[~much], depths[~much], **look | {"ls": "", "mfc": "white"})
+        p, n = _power(h[much], depths[much])
+        if p:
+            labels.append((last(depths), f"∝ h{p}", style.ink))
+            powers.append(f"h{p} ({kind}, {n} h)")
     if plain:
         share, line = sweep.converged[reference].mean(), sweep.style(sweep.reference).line | {"lw": 1.5}
         points.append(_median_depth(sweep, reference))
@@ -179,8 +187,14 @@ def step_size(sweep: Sweep) -> Picture | None:
     page.above(often, "how often (95 % intervals)", size=9.5)
     page.above(deep, "how deep", size=9.5)
     caption = f"Share of runs that converge, where it is most: {listed(best)}."
-    caption += f" Median final error grows as {listed(powers)}." if powers else ""
-    alt = "Share of runs that converge, and their median final error, against the step h; a line per mode."
+    if powers:
+        caption += f" Median final error grows as {listed(powers)}, fitted where more than half converge."
+    caption += " Hollow: no more than half converge." * hollow
+    alt = (
+        f"Share of runs that converge, and their median final error, against {plural(len(steps), 'step')} h "
+        f"from {number(10 ** steps.min(), 2)} to {number(10 ** steps.max(), 2)}; a line for each of "
+        f"{plural(len(kinds), 'kind')} of mode; the deepest median is {power_of_ten(np.nanmin(np.hstack(points)))}."
+    )
     return Picture("step_size", page.figure, caption, alt)
 
 
@@ -192,7 +206,7 @@ def _steps(sweep: Sweep) -> dict[str, list]:
     kinds = {}
     for mode in sweep.modes:
         family, arguments, variants = parse(mode)
-        if family in ("numeric", "forward", "hybrid") and "h" in arguments and set(variants) <= {"decay"}:
+        if family in ("numeric", "forward", "hybrid") and "h" in arguments and set(variants) <= {"annealed"}:
             kinds.setdefault(family + " annealed" * bool(variants), []).append((arguments["h"], mode))
     return {kind: sorted(members) for kind, members in kinds.items()}
 
@@ -202,14 +216,12 @@ def _median_depth(sweep: Sweep, rows) -> float:
     return float(np.median(sweep.final[rows])) if len(rows) else np.nan
 
 
-def _power(h, depth) -> str:
-    """By least squares, which power of h the depth follows; "" for fewer than four depths above rounding."""
+def _power(h, depth) -> tuple[str, int]:
+    """By least squares, which power of h depths above rounding follow, "" for fewer than 3; their number."""
     of = depth > np.log10(FLOOR) + 1
-    return (
-        f"{np.polyfit(h[of], depth[of], 1)[0]:.1f}".translate(RAISED).replace(".", "·")
-        if of.sum() >= 4
-        else ""
-    )
+    if of.sum() < 3:
+        return "", int(of.sum())
+    return f"{np.polyfit(h[of], depth[of], 1)[0]:.1f}".translate(RAISED).replace(".", "·"), int(of.sum())
 
 
 # ---------------------------------------------------------------------------------------- all modes
@@ -257,7 +269,10 @@ def all_modes(sweep: Sweep) -> Picture | None:
     where = ", at the learning rate where it is most" * (len(rates) > 1)
     caption = f"Share of runs that converge{where}: {listed(said)}."
     caption += f" Drawn: {len(rows)} of {n_rows} rows." if len(rows) == 40 else ""
-    alt = "A row per mode and learning rate: share of runs that converge; final error of each run."
+    alt = (
+        f"{plural(len(rows), 'row')}, one per mode and learning rate: share of runs that converge, where it is "
+        f"most {percent(min(best.values())[0])} to {percent(max(best.values())[0])}; final error of each of {plural(sum(len(of) for *_, of in rows), 'run')}."
+    )
     return Picture("all_modes", page.figure, caption, alt)
 
 
@@ -265,15 +280,19 @@ def all_modes(sweep: Sweep) -> Picture | None:
 
 
 @drawn
-def cost(sweep: Sweep, steps=None, n_rows: int = 4) -> Picture | None:
-    """Median error against error evaluations, each mode at the main learning rate, or its own best without it.
+def cost(sweep: Sweep) -> Picture | None:
+    """Median error against error evaluations, each mode at the main learning rate, or else its best.
 
-    steps: a table with columns mode, n_params, seconds: seconds a step beside it. n_rows: steps of an epoch.
+    Beside it, for a sweep over three sizes of net or more, seconds per step against the size.
     """
-    some = len({parse(mode)[0] for mode in sweep.modes}) >= 3 and sweep.converged.any()
-    if not some or "evaluations" not in sweep.runs:
+    if (
+        len(sweep.modes) < 2
+        or not sweep.n_rows
+        or "evaluations" not in sweep.runs
+        or not sweep.converged.any()
+    ):
         return None
-    (usual, size), curves, reached = sweep.main_cell(), {}, []
+    (usual, size), curves, reached, names = sweep.main_cell(), {}, [], {}
     epochs = np.unique(np.geomspace(1, max(1, sweep.n_epochs), 121).round().astype(int)).clip(
         max=sweep.n_epochs
     )
@@ -281,20 +300,18 @@ def cost(sweep: Sweep, steps=None, n_rows: int = 4) -> Picture | None:
         by_rate = {
             r: sweep.rows(mode, sweep.converged & sweep.cell(r, size)) for r in sweep.values("learning_rate")
         }
-        rows = by_rate[usual] if len(by_rate[usual]) else max(by_rate.values(), key=len)
-        if len(rows):
-            work = epochs * n_rows * np.median(sweep.column("evaluations")[rows])
+        rate = usual if len(by_rate[usual]) else max(by_rate, key=lambda r: len(by_rate[r]))
+        if len(rows := by_rate[rate]):
+            names[mode] = sweep.name(mode) + f" ({number(rate)})" * (rate != usual)
+            work = epochs * sweep.n_rows * np.median(sweep.column("evaluations")[rows])
             error = np.median(np.log10(lift(sweep.error[np.ix_(epochs, rows)])), axis=1)
             curves[mode] = np.log10(np.maximum(work, 1)), error
             below = work[error <= -6]
-            reached.append(f"{sweep.name(mode)} {f'{below[0]:,.0f}' if len(below) else 'never'}")
-    if not curves:
+            reached.append(f"{names[mode]} {f'{below[0]:,.0f}' if len(below) else 'never'}")
+    if not any((error <= -6).any() for _, error in curves.values()):
         return None
-    beside = 0.3 + max(inches(sweep.name(mode), 9.5) for mode in curves)
-    widths, right = [4.6], beside
-    if steps is not None:
-        widths, right = [4.6, 3.4], 0.3 + max(inches(name_of(mode, steps["mode"])) for mode in steps["mode"])
-    page = Page(widths, [3.4], right=right, gap_x=beside + 0.75)
+    beside, seconds = 0.3 + max(inches(name, 9.5) for name in names.values()), _seconds_per_step(sweep)
+    page = Page([4.6, 3.4] if seconds else [4.6], [3.4], right=beside, gap_x=beside + 0.75)
     ax, limits = page.axes[0][0], span([error for _, error in curves.values()])
     left, end = min(x[0] for x, _ in curves.values()), max(x[-1] for x, _ in curves.values())
     for mode, (x, error) in curves.items():
@@ -303,45 +320,68 @@ def cost(sweep: Sweep, steps=None, n_rows: int = 4) -> Picture | None:
     ax.set(xlim=(left, end), ylim=limits)
     decades_axis(ax.xaxis, *ax.get_xlim(), "error evaluations")
     error_axis(ax.yaxis, *limits, "mean error (median of converged runs)")
-    page.beside(
-        ax, [(last(error), sweep.name(mode), sweep.style(mode).ink) for mode, (_, error) in curves.items()]
-    )
+    page.beside(ax, [(last(error), names[m], sweep.style(m).ink) for m, (_, error) in curves.items()])
     page.above(ax, "what an error costs", size=9.5)
-    if steps is not None:
-        _seconds(page, page.axes[0][1], steps)
     caption = (
-        f"Error evaluations to a median of {power_of_ten(-6)} over the converged runs: {listed(reached)}."
+        f"Error evaluations to a median of {power_of_ten(-6)} over the converged runs, at learning rate "
+        f"{number(usual)}{' unless given' * any(map(str.endswith, names.values(), [')'] * len(names)))}, with {plural(size, 'hidden unit')}: {listed(reached)}. Forward and "
+        "backward pass of an analytic step count as one."
     )
-    alt = "Median error against error evaluations, both logarithmic, a line per mode"
-    alt += "." if steps is None else "; seconds per step against the number of weights."
-    return Picture("cost", page.figure, caption, alt)
+    ends = [last(error) for _, error in curves.values()]
+    alt = f"Median error against error evaluations, both logarithmic, {plural(len(ends), 'line')}, one per mode, "
+    alt += f"ending between {power_of_ten(min(ends))} and {power_of_ten(max(ends))}"
+    if seconds:
+        said = _seconds(page, page.axes[0][1], sweep, seconds)
+        caption += f" Microseconds per step and run, trained in stacks: {listed(said)}."
+        alt += f"; microseconds per step against the size of the net: {listed(said)}"
+    return Picture("cost", page.figure, caption, alt + ".")
 
 
-def _seconds(page: Page, ax, steps):
-    mode, n_params, seconds = (np.asarray(steps[name]) for name in ("mode", "n_params", "seconds"))
-    modes, labels = list(dict.fromkeys(mode.tolist())), []
-    for m in modes:
-        style, time = style_of(m, modes), np.log10(1e6 * seconds[mode == m])
-        ax.plot(np.log10(n_params[mode == m]), time, marker=style.marker, ms=4, **style.line)
-        labels.append((time[-1], name_of(m, modes), style.ink))
-    sizes = few(sorted(set(n_params.tolist())), 6)
+def _seconds_per_step(sweep: Sweep) -> dict[str, list]:
+    """Of each mode (size, log10 of median µs per step) by size, if there are three sizes or more."""
+    if "seconds" not in sweep.runs or len(sizes := sweep.values(_size(sweep))) < 3:
+        return {}
+    micro = 1e6 * sweep.column("seconds").astype(float) / max(1, sweep.n_epochs) / sweep.n_rows
+    found = {}
+    for mode in few(sweep.modes, 14):
+        of = {n: sweep.rows(mode, (sweep.column(_size(sweep)) == n) & (micro > 0)) for n in sizes}
+        found[mode] = [(n, np.log10(np.median(micro[rows]))) for n, rows in of.items() if len(rows)]
+    return {mode: points for mode, points in found.items() if points}
+
+
+def _size(sweep: Sweep) -> str:
+    return "n_params" if "n_params" in sweep.runs else "hidden_size"
+
+
+def _seconds(page: Page, ax, sweep: Sweep, seconds) -> list[str]:
+    """Draws them; gives of each mode the first and the last in words."""
+    labels, said = [], []
+    for mode, points in seconds.items():
+        (n, time), style = np.transpose(points), sweep.style(mode)
+        ax.plot(np.log10(n), time, marker=style.marker, ms=4, **style.line)
+        labels.append((time[-1], sweep.name(mode), style.ink))
+        first, most = (number(10**t, 2) for t in time[[0, -1]])
+        said.append(f"{sweep.name(mode)} {first} with {n[0]:,.0f} to {most} with {n[-1]:,.0f}")
+    sizes = few(sorted({n for points in seconds.values() for n, _ in points}), 6)
     ax.set_xticks(np.log10(sizes), sizes)
-    ax.set_xlabel("number of weights")
-    decades_axis(ax.yaxis, *ax.get_ylim(), "µs per step")
+    ax.set_xlabel({"n_params": "number of weights", "hidden_size": "hidden units"}[_size(sweep)])
+    decades_axis(ax.yaxis, *ax.get_ylim(), "µs per step and run")
     page.beside(ax, labels)
     page.above(ax, "what a step costs", size=9.5)
+    return said
 
 
 # ---------------------------------------------------------------------------------------- at a kink
 
 
 @drawn
-def mechanism(h: float, seed: int, epochs, z, error) -> Picture:
+def mechanism(h: float, seed: int, epochs, z, error, n_nets=1, n_units=1, n_creeping=1) -> Picture:
     """Beside a kink: the two slopes; a unit that creeps from 0 to −h; its speed, squared, is the error.
 
     epochs (n,); z: mode -> (n,), pre-activation of one unit on a row of target 0; error: mode -> (n,), mean
-    error. The first mode is the reference, the second a central difference of step h. The slopes are of
-    (V relu(z))², and for |z| < h its central difference V²(z + h)²/2h, in units of V²h.
+    error. Of n_units units in n_nets nets n_creeping creep. The first mode is the reference, the second a
+    central difference of step h. The slopes are of (V relu(z))², and for |z| < h its central difference
+    V²(z + h)²/2h, in units of V²h.
     """
     reference, numeric = z
     styles = {mode: style_of(mode, list(z)) for mode in z}
@@ -375,18 +415,23 @@ def mechanism(h: float, seed: int, epochs, z, error) -> Picture:
         fall.plot(x[late], line + np.nanmax(curve[late] - line) + 0.3, color="black", lw=1)
     limits = span([distance, size], 0.1)
     fall.set(xlim=(x[0], x[-1]), ylim=limits)
-    error_axis(fall.yaxis, *limits)
+    error_axis(fall.yaxis, *limits, "1 + z/h (dashed), error/h² (thin)")
     for ax in (creep, fall):
         decades_axis(ax.xaxis, x[0], x[-1], "epoch")
     page.above(slope, "beside a kink the slopes differ")
     page.above(creep, f"so the unit creeps from 0 to −h (seed {seed})")
-    page.above(fall, "dashed 1 + z/h, thin error/h²; black t⁻¹, t⁻⁴")
+    page.above(fall, "as t⁻¹, and the error as t⁻⁴ (black)")
     caption = (
         "For |z| < h the central difference still pushes, so the unit creeps to −h: after "
         f"{plural(int(epochs[-1]), 'epoch')} 1 + z/h is {number(10 ** last(distance), 2)} and the error "
-        f"{number(error[numeric][-1], 1)}; the reference stops at the kink."
+        f"{number(error[numeric][-1], 2)}; the reference stops at the kink. Of {plural(n_units, 'unit')} in "
+        f"{plural(n_nets, 'net')} {n_creeping} {'creep' if n_creeping != 1 else 'creeps'} within 10 % of −h; "
+        "drawn is the clearest."
     )
-    alt = "Slope of the error beside a kink; pre-activation of a unit over the epochs; its distance from −h."
+    alt = (
+        "Slope of the error beside a kink; pre-activation of a unit over "
+        f"{plural(int(epochs[-1]), 'epoch')}; its distance from −h falls to {number(10 ** last(distance), 2)} h."
+    )
     return Picture("mechanism", page.figure, caption, alt)
 
 
@@ -442,7 +487,11 @@ def gradient_error(table) -> Picture:
     at_kink = (place == "kink") & (distance == 0) & np.char.startswith(mode.astype(str), "numeric")
     if at_kink.any():
         caption += f"; at a kink numeric is wrong by {number(10 ** np.median(y[at_kink]), 2)}, whatever h"
-    alt = "Relative gradient error against the step h: smooth units, relu away from kinks, relu beside one."
+    alt = (
+        f"Relative gradient error of {plural(len(modes), 'mode')} against the step h from "
+        f"{power_of_ten(x.min())} to {power_of_ten(x.max())}: smooth units, relu away from kinks, "
+        "relu beside one."
+    )
     return Picture("gradient_error", page.figure, caption + ".", alt)
 
 

@@ -209,6 +209,22 @@ def epochs_difference(epochs_a, epochs_b, n_epochs, seed=None, confidence=CONFID
     return median(lower, upper, seed, confidence)
 
 
+def epochs_beyond(epochs_a, epochs_b, n_epochs, margin, seed=None, confidence=CONFIDENCE) -> Estimate:
+    """The share of pairs whose epochs to τ differ by more than margin, of those in which one got there.
+
+    NaN = not within n_epochs: later than that by at least one, so a lower bound of the share in rare cases.
+    """
+    a, b = np.asarray(epochs_a, dtype=float), np.asarray(epochs_b, dtype=float)
+    known = np.isfinite(a) | np.isfinite(b)
+    apart = np.abs(np.nan_to_num(a[known], nan=n_epochs + 1) - np.nan_to_num(b[known], nan=n_epochs + 1))
+    return share(apart > margin, None if seed is None else np.asarray(seed)[known], confidence)
+
+
+def pairs_without_a_flip(margin, confidence=CONFIDENCE) -> int:
+    """How many pairs, none of which flips, bound the share of flips by margin: 1 − (α/2)^(1/n) ≤ margin."""
+    return int(np.ceil(np.log((1 - confidence) / 2) / np.log1p(-margin)))
+
+
 class LeftOut(NamedTuple):
     """Runs that are in no pair: rows of the table, and why."""
 

@@ -8,7 +8,7 @@ The only file that imports matplotlib.
 import functools
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import matplotlib
 import numpy as np
@@ -20,8 +20,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 from scipy.optimize import isotonic_regression
 
-from experiments.comparison import Pairing, lift
-from experiments.verdicts import RAISED, number
+from experiments.comparison import FLOOR, Pairing, lift
+from experiments.verdicts import RAISED, listed, number
 
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: all machines agree
@@ -38,6 +38,7 @@ STYLE = {
 }
 GREY, SMALL = "#666666", 8.5
 MOST_MODES, MOST_VALUES, MOST_MARKS = 10, 6, 500  # in one picture, or scatter; captions say what is left out
+FEWEST = 6  # runs that a median is drawn of as such: below, its 95 % interval does not exist
 HIGHEST = 3  # log10 of the error above which nothing is drawn
 
 # ---------------------------------------------------------------------------------------- style of a mode
@@ -82,7 +83,7 @@ VARIANTS = {  # how far towards black, dash, marker
     "nudged": (0.45, (0, (2, 2)), "*"),
     "continued": (0.45, (0, (1, 1.6)), "d"),
     "float32": (0.3, (0, (9, 1.5, 3, 1.5)), ">"),
-    "decay": (0.5, (0, (5, 1, 1, 1, 1, 1)), "*"),
+    "annealed": (0.5, (0, (5, 1, 1, 1, 1, 1)), "*"),
 }
 SHADED_BY = {  # family: argument, its default, its value at the pure colour, how far to white per decade
     **dict.fromkeys(("numeric", "forward", "hybrid"), ("h", 1e-4, 1e-4, 0.14)),
@@ -94,7 +95,7 @@ def parse(mode: str) -> tuple[str, dict[str, object], list[str]]:
     """A mode's label, as Settings.mode writes it, in parts: family, arguments, variant words."""
     family, *words = mode.split()
     arguments = {key: _value(value) for key, _, value in (word.partition("=") for word in words) if value}
-    variants = [word for word in words if "=" not in word] + ["decay"] * ("decay" in arguments)
+    variants = [word for word in words if "=" not in word] + ["annealed"] * ("decay" in arguments)
     return family, arguments, variants
 
 
@@ -152,7 +153,19 @@ def name_of(mode: str, modes: Sequence[str] = ()) -> str:
     kin = [other[1] for other in map(parse, modes) if other[::2] == (family, variants)]
     told = [k for k, v in arguments.items() if not kin or any(a.get(k) != v for a in kin)]
     words = [f"{k}={number(v) if isinstance(v := arguments[k], float) else v}" for k in told]
-    return " ".join([family.replace("_", " "), *words, *(v for v in variants if v != "decay" or not told)])
+    return " ".join([family.replace("_", " "), *words, *variants])
+
+
+def in_order(modes: Sequence[str], reference: str) -> list[str]:
+    """The reference first, then by family and from wide h to narrow."""
+
+    def place(mode):
+        family, arguments, variants = parse(mode)
+        order = [*FAMILIES].index(family) if family in FAMILIES else len(FAMILIES)
+        h = arguments.get("h", 0)
+        return mode != reference, order, variants, -h if isinstance(h, float) else 0, mode
+
+    return sorted(modes, key=place)
 
 
 # ---------------------------------------------------------------------------------------- what is drawn
@@ -182,8 +195,9 @@ class Sweep:
     """The runs of a sweep, as the pictures read them.
 
     runs: a table with a row per run and columns mode, learning_rate, hidden_size, seed, outcome, final_error
-    (not finite for runs that diverged) and, if known, evaluations; error (n_epochs + 1, n_runs) in the order
-    of its rows, NaN where nothing was recorded; pairs: comparison.pair_up(runs, mode, reference) by mode.
+    (not finite for runs that diverged) and, if known, evaluations, seconds, n_params; error
+    (n_epochs + 1, n_runs) in the order of its rows, NaN where nothing was recorded; pairs:
+    comparison.pair_up(runs, mode, reference) by mode; n_rows of the problem, None if unknown.
     """
 
     runs: Mapping[str, Sequence]
@@ -191,6 +205,20 @@ class Sweep:
     reference: str
     pairs: Mapping[str, Pairing]
     online_error: np.ndarray | None = None  # (n_epochs, n_runs), row t of epoch t + 1
+    n_rows: int | None = 4
+    omitted: str = ""  # what is not in it, for captions
+
+    def fresh(self) -> "Sweep":
+        """Without arms that go on from trained weights, where the mode also has a fresh one."""
+        own = {mode: " ".join(w for w in mode.split() if w != "continued") for mode in self.modes}
+        later = [m for m in self.modes if own[m] != m and own[m] in own and m != self.reference]
+        keep = ~np.isin(self.column("mode"), later)
+        row = keep.cumsum() - 1
+        pairs = {m: p._replace(a=row[p.a], b=row[p.b]) for m, p in self.pairs.items() if m not in later}
+        runs = {name: self.column(name)[keep] for name in self.runs}
+        told = f" Not drawn: {listed([*map(self.name, later)])}, whose epochs go on from trained weights."
+        return replace(self, runs=runs, error=self.error[:, keep], pairs=pairs, online_error=None,
+                       omitted=told if later else "")  # fmt: skip
 
     def column(self, name: str) -> np.ndarray:
         return np.asarray(self.runs[name])
@@ -200,15 +228,7 @@ class Sweep:
 
     @functools.cached_property
     def modes(self) -> list[str]:
-        """The reference first, then by family and from wide h to narrow."""
-
-        def place(mode):
-            family, arguments, variants = parse(mode)
-            order = [*FAMILIES].index(family) if family in FAMILIES else len(FAMILIES)
-            h = arguments.get("h", 0)
-            return mode != self.reference, order, variants, -h if isinstance(h, float) else 0, mode
-
-        return sorted(self.values("mode"), key=place)
+        return in_order(self.values("mode"), self.reference)
 
     @functools.cached_property
     def shown(self) -> list[str]:
@@ -299,7 +319,7 @@ class Sweep:
             parts.append(f"{len(self.shown)} of {len(self.modes)} modes")
         if n_drawn < len(self.values("learning_rate")) + len(self.values("hidden_size")):
             parts.append(f"at most {MOST_VALUES} × {MOST_VALUES} of {n_all} cells")
-        return f" Drawn: {listed(parts)}; the tables hold all." if parts else ""
+        return self.omitted + (f" Drawn: {listed(parts)}; the tables hold all." if parts else "")
 
 
 def few(values: Sequence, most: int) -> list:
@@ -312,7 +332,11 @@ def pictures(sweep: Sweep) -> list[Picture]:
     """The pictures that the sweep has something to show in, in the order of the report."""
     from experiments import appendix, pictures
 
-    drawn = [draw(sweep) for draw in (appendix.tutorial, *pictures.OF_A_SWEEP, *appendix.OF_A_SWEEP)]
+    fresh = sweep.fresh()
+    drawn = [
+        appendix.tutorial(sweep),
+        *(draw(fresh) for draw in (*pictures.OF_A_SWEEP, *appendix.OF_A_SWEEP)),
+    ]
     return [picture for picture in drawn if picture is not None]
 
 
@@ -327,11 +351,6 @@ def drawn(function):
             return function(*arguments, **options)
 
     return styled
-
-
-def listed(parts: Sequence[str]) -> str:
-    """a, b and c."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 # ---------------------------------------------------------------------------------------- the page
@@ -479,8 +498,14 @@ def infinity(axis, at: float):
 
 
 def power_of_ten(k: float) -> str:
-    """10^k: -15 -> 10⁻¹⁵, -15.7 -> 2·10⁻¹⁶, 0 -> 1."""
-    return number(10.0**k, 1) if k == 0 or k % 1 else "10" + f"{k:.0f}".translate(RAISED)
+    """10^k: -15 -> 10⁻¹⁵, -15.6 -> 2.5·10⁻¹⁶, 0 -> 1."""
+    return number(10.0**k, 2) if k == 0 or k % 1 else "10" + f"{k:.0f}".translate(RAISED)
+
+
+def depth(k: float) -> str:
+    """A median of log10 errors, lifted to eps², in a sentence."""
+    at_floor = k <= np.log10(FLOOR) + 1e-9
+    return f"≤ {power_of_ten(k)} (rounding)" if at_floor else power_of_ten(k)
 
 
 def span(values, pad: float = 0.04) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
-from experiments import analysis, tracking, verdicts
+from experiments import analysis, controls, tracking, verdicts
 from experiments.analysis import Analysis
 from experiments.outcomes import OUTCOMES
 
@@ -37,8 +37,15 @@ def judge(analysed: Analysis) -> dict[str, list[verdicts.Verdict]]:
     name, judged = names(analysed), {}
     for mode, rows in analysed.comparisons.items():
         row = rows[-1] | {arm: name[rows[-1][arm]] for arm in "ab"}
+        if mode in analysed.own_rate:
+            row |= {arm: f"{row[arm]} at {verdicts.number(_rate(analysed, rows[-1][arm]))}" for arm in "ab"}
         judged[mode] = verdicts.verdicts(row, rows[:-1], analysed.margins, analysis.PRACTICAL)
     return judged
+
+
+def _rate(analysed: Analysis, mode: str) -> float:
+    """The learning rate of a mode that has one."""
+    return analysed.runs["learning_rate"][analysed.runs["mode"] == mode].iloc[0]
 
 
 def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], store: str) -> str:
@@ -47,6 +54,8 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
 
     sweep, runs, name, judged = analysed.sweep, analysed.runs, names(analysed), judge(analysed)
     left_out, store = analysis.left_out(analysed), tracking.masked(store)
+    also = controls.verdicts(analysed, name.__getitem__)
+    states = [v.state for of in (*judged.values(), also, claim.verdicts if claim else ()) for v in of]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -79,6 +88,11 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
         facts=_facts(analysed),
         notices=notices(analysed, claim),
         judged=judged,
+        also=also,
+        n_judgements=sum(state in ("equivalent", "different", "unresolved") for state in states),
+        rates={
+            mode: [_rate(analysed, one) for one in (mode, analysed.reference)] for mode in analysed.own_rate
+        },
         columns=[*verdicts.TOPICS, "cost"],
         elsewhere={mode for mode in judged if analysis.by_design(runs, mode, analysed.reference)},
         outcomes=[one for one in (*OUTCOMES, "failed") if (runs["outcome"] == one).any()],
@@ -102,7 +116,8 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
 def _title(analysed: Analysis, claim) -> str:
     if claim:
         return "Is the tutorial’s second table better because of its gradient?"
-    name, others = names(analysed), list(analysed.pairings)
+    name = names(analysed)
+    others = [mode for mode, pairing in analysed.pairings.items() if len(pairing.a)]
     subject = f"the {name[others[0]]} gradient" if len(others) == 1 else f"any of {len(others)} other modes"
     return f"Does training by {subject} end where {name[analysed.reference]} training ends?"
 
@@ -119,11 +134,16 @@ def _summary(analysed: Analysis, judged) -> str:
 def _facts(analysed: Analysis) -> str:
     """What the sweep holds, in a line."""
     runs = analysed.runs
-    n_pairs = sum(len(pairing.a) for pairing in analysed.pairings.values())
+    moved = {m for m in analysed.pairings if analysis.by_design(runs, m, analysed.reference)}
+    n_pairs, n_moved = (
+        sum(len(pairing.a) for mode, pairing in analysed.pairings.items() if (mode in moved) == of)
+        for of in (False, True)
+    )
+    unlike = f" and {n_moved:,} from starts that differ by design" if n_moved else ""
     epochs = sorted(set(runs["n_epochs"].astype(int)))
     cells = max(len(rows) - 1 for rows in analysed.comparisons.values())
     return (
-        f"{verdicts.plural(len(runs), 'run')}, {verdicts.plural(n_pairs, 'pair')} from equal starts, "
+        f"{verdicts.plural(len(runs), 'run')}, {verdicts.plural(n_pairs, 'pair')} from equal starts{unlike}, "
         f"{verdicts.plural(cells, 'cell')}, {verdicts.plural(runs['seed'].nunique(), 'seed')}, "
         f"{' to '.join(f'{n:,}' for n in sorted({epochs[0], epochs[-1]}))} epochs."
     )
@@ -157,9 +177,15 @@ def notices(analysed: Analysis, claim) -> list[str]:
     for mode, pairing in analysed.pairings.items():
         if not len(pairing.a):
             told.append(f"{mode} has no pair with {analysed.reference}, and no verdict.")
-    for mode in () if claim else analysed.modes[1:]:
-        if mode not in analysed.pairings:
-            told.append(
-                f"{mode} goes on from trained weights, which makes no pair with {analysed.reference}."
-            )
+    apart = [mode for mode in analysed.modes[1:] if mode not in analysed.pairings]
+    if apart:
+        told.append(
+            f"{verdicts.listed(apart)}: trained from other weights than {analysed.reference}, after n_epochs of "
+            "the numeric mode or without them, so in no pair with it. The epochs of a continued run are counted "
+            "from those weights on."
+        )
+    if not analysed.reference.startswith("analytic"):
+        told.append(
+            f"The reference, {analysed.reference}, is itself an approximation: this sweep has no analytic mode."
+        )
     return told

@@ -1,11 +1,14 @@
 """Pictures 2 to 6 of the report: outcomes, precision, convergence, tail, pairs. Sweep in, Picture out."""
 
+from collections import Counter
+
 import numpy as np
 
 from experiments import comparison
 from experiments import outcomes as outcome
 from experiments.comparison import FLOOR, MARGINS
 from experiments.figures import (
+    FEWEST,
     GREY,
     HATCH,
     SMALL,
@@ -13,6 +16,7 @@ from experiments.figures import (
     Picture,
     Sweep,
     decades_axis,
+    depth,
     drawn,
     epochs_axis,
     error_axis,
@@ -78,12 +82,18 @@ def outcomes(sweep: Sweep) -> Picture:
         if note:
             *_, x1, y1 = page.box(ax)
             page.text(x1 + 0.05, y1 + 0.04, "other\noutcome", fontsize=7, color=GREY, linespacing=0.95)
+    total = Counter(ends.tolist())
     alt = (
-        f"Stacked bars of outcomes, a bar per mode, for {len(rates)} learning rates × {len(sizes)} numbers "
-        f"of hidden units: {', '.join(order)}."
+        f"Stacked bars of outcomes, a bar for each of {plural(len(modes), 'mode')}, by {_grid(sweep)}; of "
+        f"{plural(len(ends), 'run')} {listed([f'{total[o]:,} {o}' for o in order])}."
     )
     caption = _ends_otherwise(sweep) + converged_counts(sweep) + sweep.left_out()
     return Picture("outcomes", page.figure, caption, alt)
+
+
+def _grid(sweep: Sweep) -> str:
+    rates, sizes = sweep.grid()
+    return f"{plural(len(rates), 'learning rate')} × {plural(len(sizes), 'hidden size')}"
 
 
 def _bar(ax, y, ends, order, panel):
@@ -184,7 +194,8 @@ def precision(sweep: Sweep) -> Picture:
     caption = f"Share of all runs that end within {listed(taus)}: {'; '.join(said)}." + sweep.left_out()
     alt = (
         f"Three panels: share of all runs whose error has come within {listed(taus)} over the epochs; a "
-        "fourth: share of runs within any error at the end. A line per mode."
+        f"fourth: share of runs within any error after {plural(sweep.n_epochs, 'epoch')}. A line for each of "
+        f"{plural(len(sweep.shown), 'mode')}; {len(sweep.final):,} runs."
     )
     return Picture("precision", page.figure, caption, alt)
 
@@ -210,7 +221,7 @@ def _later(sweep: Sweep, mode: str, reached) -> str:
     if not later.n:
         return "never"
     if np.isnan(later.value):
-        return "half not reached"
+        return "median not determined"
     sign = "+" if later.value > 0 else "−"
     return sign + plural(abs(later.value), "epoch") if later.value else "same epoch"
 
@@ -221,17 +232,23 @@ def _later(sweep: Sweep, mode: str, reached) -> str:
 @drawn
 def convergence(sweep: Sweep) -> Picture:
     """Learning rate × hidden size: median error, and middle half, of pairs that both converge."""
-    (rates, sizes), key = sweep.grid(), sweep.key(sweep.shown)
+    (rates, sizes), single = sweep.grid(), len(sweep.cells()) == 1
+    key = [] if single else sweep.key(sweep.shown)  # one panel has its labels beside it
     banded = len(sweep.shown) <= 3  # more bands are mud
     if banded:
         key.append((("patch", "#d9d9d9", ""), f"middle half of the {'pairs' if sweep.others else 'runs'}"))
     width = min(max(1.35, 9.0 / len(rates) - 0.2), 5.5)
     height = min(max(1.15, 0.62 * width), max(1.15, 7.5 / len(sizes)), 2.8)
-    page = Page([width] * len(rates), [height] * len(sizes), key, left=1.15, top=0.62, gap_x=0.2, gap_y=0.38)
+    of = {(size, learning_rate): sweep.cell(learning_rate, size) for size in sizes for learning_rate in rates}
+    typical = {(c, m): sweep.typical(m, of[c]) for c in of for m in sweep.shown}
+    names = [_with_count(sweep, m, typical[c, m]) for c in of for m in sweep.shown]
+    if not single and any(0 < len(rows) < FEWEST for rows in typical.values()):
+        key.append((None, THIN))
+    page = Page([width] * len(rates), [height] * len(sizes), key, left=1.15, top=0.62, gap_x=0.2, gap_y=0.38,
+                right=0.3 + max(map(inches, names)) if single else 0.2)  # fmt: skip
     n_lines = len(rates) * len(sizes) * len(sweep.shown) * (3 if banded else 1)
     epochs = np.linspace(0, sweep.n_epochs, int(np.clip(11000 / n_lines, 30, 200))).astype(int)
-    of = {(size, learning_rate): sweep.cell(learning_rate, size) for size in sizes for learning_rate in rates}
-    curves = {(c, m): quartiles(sweep, sweep.typical(m, of[c]), epochs) for c in of for m in sweep.shown}
+    curves = {(c, m): quartiles(sweep, rows, epochs) for (c, m), rows in typical.items()}
     low, high = span(curves.values())
     for cell, ax in zip(of, (ax for row in page.axes for ax in row), strict=True):
         ax.axhline(EDGE, color="#999999", lw=0.8, ls=":", zorder=1)
@@ -239,12 +256,17 @@ def convergence(sweep: Sweep) -> Picture:
             style, (below, middle, above) = sweep.style(mode), curves[cell, mode]
             if banded:
                 ax.fill_between(epochs, below, above, color=style.color, alpha=0.2, lw=0)
-            ax.plot(epochs, middle, **style.line)
+            ax.plot(epochs, middle, **style.line | _thin(typical[cell, mode]))
         first, lowest = ax in [row[0] for row in page.axes], ax in page.axes[-1]
         epochs_axis(ax, sweep.n_epochs, "epoch" * lowest)
         ax.set(xlim=(-0.03 * sweep.n_epochs, 1.03 * max(1, sweep.n_epochs)), ylim=(low, high))
         error_axis(ax.yaxis, low, high, "mean error" * first)
         ax.tick_params(labelleft=first, labelbottom=lowest)
+        if single:
+            ends, inks = zip(
+                *((last(curves[cell, m][1]), sweep.style(m).ink) for m in sweep.shown), strict=True
+            )
+            page.beside(ax, list(zip(ends, names, inks, strict=True)), 10)
         page.above(ax, _n_typical(sweep, of[cell], width), start=0.06)
     for ax, learning_rate in zip(page.axes[0], rates, strict=True):
         x0, _, x1, y1 = page.box(ax)
@@ -255,11 +277,26 @@ def convergence(sweep: Sweep) -> Picture:
         (_, y0, _, y1), text = page.box(ax), f"{size} hidden unit{'s' * (size != 1)}"
         style = {"rotation": 90, "va": "center", "ha": "center", "weight": "bold"}
         page.text(0.16, (y0 + y1) / 2, text, fontsize=10 * min(1, height / inches(text, 10, "bold")), **style)
+    ends = [end for _, middle, _ in curves.values() if np.isfinite(end := last(middle))]
     alt = (
-        f"{len(rates)} × {len(sizes)} panels, learning rate by hidden units: mean error, logarithmic, over "
-        f"{plural(sweep.n_epochs, 'epoch')}, a line per mode{' with its middle half' if banded else ''}."
+        f"{plural(len(of), 'panel')}, {_grid(sweep)}: median error, logarithmic, over "
+        f"{plural(sweep.n_epochs, 'epoch')}, a line for each of {plural(len(sweep.shown), 'mode')}"
+        f"{' with its middle half' if banded else ''}; they end between {power_of_ten(min(ends, default=0))} "
+        f"and {power_of_ten(max(ends, default=0))}."
     )
     return Picture("convergence", page.figure, _largest_difference(sweep) + sweep.left_out(), alt)
+
+
+THIN = f"thin: median of fewer than {FEWEST} runs"
+
+
+def _thin(rows) -> dict:
+    return {"lw": 0.8} if len(rows) < FEWEST else {}
+
+
+def _with_count(sweep: Sweep, mode: str, rows) -> str:
+    """The mode's name, with the number of runs behind its line if it is small."""
+    return sweep.name(mode) + f" ({plural(len(rows), 'run')})" * (0 < len(rows) < FEWEST)
 
 
 def _n_typical(sweep: Sweep, of, width: float) -> str:
@@ -292,7 +329,7 @@ def _largest_difference(sweep: Sweep) -> str:
         if not medians:
             continue
         cell = max(medians, key=lambda cell: abs(medians[cell]))
-        own, of_reference = (power_of_ten(np.median(sweep.final[rows])) for rows in cells[cell])
+        own, of_reference = (depth(np.median(sweep.final[rows])) for rows in cells[cell])
         text = f"{sweep.name(mode)} {decades(medians[cell])} (medians {own} and {of_reference}"
         if len(medians) > 1:
             close = sum(abs(m) <= MARGINS.decades for m in medians.values())
@@ -318,7 +355,9 @@ def tail(sweep: Sweep) -> Picture:
     of = sweep.cell(learning_rate, size)
     modes = [mode for mode in sweep.shown if len(sweep.rows(mode, of))]
     columns = [_broken(sweep.name(mode)) for mode in modes]
-    beside = 0.25 + max(inches(text, 9.5) for text in [*map(sweep.name, modes), "slope −4.0"])
+    typical = {mode: sweep.typical(mode, of) for mode in modes}
+    names = [_with_count(sweep, mode, rows) for mode, rows in typical.items()]
+    beside = 0.25 + max(inches(text, 9.5) for text in [*names, "slope −4.0"])
     width = max(1.9, sum(max(0.62, inches(name, 8) + 0.14) for name in columns))
     under = 0.2 + 0.15 * max(name.count("\n") + 1 for name in columns)
     wide = width > 3.2  # too many modes for a third panel: it goes below
@@ -330,7 +369,6 @@ def tail(sweep: Sweep) -> Picture:
     else:
         page = Page([2.9, 3.2, width], [3.2], gap_x=[0.3, beside + 0.65], top=0.5, bottom=max(0.6, under))
         linear, log, strips = page.axes[0]
-    typical = {mode: sweep.typical(mode, of) for mode in modes}
     end = max(1, sweep.n_epochs)
     far = np.unique(np.geomspace(1, end, 161).round().astype(int)).clip(max=sweep.n_epochs)
     late = {mode: quartiles(sweep, rows, far)[1] for mode, rows in typical.items()}
@@ -340,8 +378,9 @@ def tail(sweep: Sweep) -> Picture:
     finals = [sweep.final[sweep.rows(mode, of)] for mode in modes]
     low, high = span([*late.values(), *early.values(), *finals])
     for mode in modes:
-        linear.plot(near, early[mode], **sweep.style(mode).line)
-        log.plot(np.log10(np.maximum(far, 1)), late[mode], **sweep.style(mode).line)
+        line = sweep.style(mode).line | _thin(typical[mode])
+        linear.plot(near, early[mode], **line)
+        log.plot(np.log10(np.maximum(far, 1)), late[mode], **line)
     epochs_axis(linear, settled, "epoch (linear)")
     log.set_xlim(0, np.log10(max(2, end)))
     decades_axis(log.xaxis, *log.get_xlim(), "epoch (logarithmic)")
@@ -354,7 +393,7 @@ def tail(sweep: Sweep) -> Picture:
     page.above(linear, "an exponential is straight here", size=9.5)
     page.above(log, "a power law is straight here", size=9.5)
     laws = {mode: outcome.law(sweep.error[:, rows]) for mode, rows in typical.items() if len(rows)}
-    labels = [(last(late[mode]), sweep.name(mode), sweep.style(mode).ink) for mode in modes]
+    labels = [(last(late[m]), name, sweep.style(m).ink) for m, name in zip(modes, names, strict=True)]
     page.beside(log, labels + _slope(log, far, late, laws))
     ends_of_runs(
         strips, [(sweep.style(m), name, f) for m, name, f in zip(modes, columns, finals, strict=True)]
@@ -362,13 +401,18 @@ def tail(sweep: Sweep) -> Picture:
     strips.set_ylabel(f"error after {plural(sweep.n_epochs, 'epoch')}")
     words = ["each run; bar: median of", "those that converge"]
     page.above(strips, *([" ".join(words)] if wide else words))
+    whose = " of the runs whose pair converges" if sweep.others and not sweep.none_converges else ""
     said = [text for mode, law in laws.items() if (text := _law(sweep.name(mode), *law))]
     caption = f"Learning rate {number(learning_rate)}, {size} hidden units. " + (
-        f"Law of convergence: {'; '.join(said)}." if said else converged_counts(sweep)
+        f"Law of convergence{whose}: {'; '.join(said)}." if said else converged_counts(sweep)
     )
+    ends = [
+        f"{name} {depth(last(late[m]))}" for m, name in zip(modes, names, strict=True) if last(late[m]) < 9
+    ]
     alt = (
-        "Median error over the epochs, on a semi-logarithmic and a double logarithmic panel, a line per "
-        "mode; and the final error of every run."
+        f"Median error over {plural(sweep.n_epochs, 'epoch')}, on a semi-logarithmic and a double "
+        f"logarithmic panel, a line per mode, ending at {listed(ends) or 'no number'}; and "
+        f"the final error of each of {plural(of.sum(), 'run')}."
     )
     return Picture("tail", page.figure, caption + sweep.left_out(), alt)
 
@@ -454,11 +498,13 @@ def pairs(sweep: Sweep) -> Picture | None:
     if n == 1:  # side by side
         page = Page([3.7, 3.0], [3.7], key, left=0.95, right=1.55, top=0.6, bottom=0.7, gap_x=0.95)
         scatters, medians = page.axes[0]
-        scatters, rows = [scatters], [(sweep.others[0], value) for value in levels]
+        scatters = [scatters]
+        rows = [(sweep.others[0], value) for value in _levels_of(sweep, sweep.others[0], axis, levels)]
     else:  # the points above, three in a row; all medians in one panel below
         key.append((None, "triangles: pairs of which only one converges"))
         pooled = n * len(levels) > 24
-        rows = [(mode, value) for mode in reversed(sweep.others) for value in ([None] if pooled else levels)]
+        rows = [(mode, value) for mode in reversed(sweep.others)
+                for value in ([None] if pooled else _levels_of(sweep, mode, axis, levels))]  # fmt: skip
         side = 3.3 if n == 2 else 2.35
         wide = max(
             inches(f"only {sweep.name(m)}: 1,000 of {len(sweep.pairs[m].a):,}", SMALL) for m in sweep.others
@@ -477,11 +523,18 @@ def pairs(sweep: Sweep) -> Picture | None:
         _scatter(page, ax, sweep, mode, axis, levels)
     _decades_apart(page, medians, sweep, axis, levels, rows)
     alt = (
-        f"For each mode a panel: final errors against those of {sweep.name(sweep.reference)}, a point per "
-        "pair (of points that cover each other one is drawn), flips marked; then a panel with the decades "
-        "between the two, with medians and 95 % intervals."
+        f"Per mode a panel, {n:,} in all: final errors against those of {sweep.name(sweep.reference)}, "
+        f"{plural(sum(len(sweep.pairs[m].a) for m in sweep.others), 'pair')} (of points that cover each other "
+        "one is drawn), flips marked; then a panel with the decades between the two where both converge, "
+        f"{plural(len(rows), 'row')} with medians and 95 % intervals."
     )
     return Picture("pairs", page.figure, _both_converge(sweep) + sweep.left_out(), alt)
+
+
+def _levels_of(sweep: Sweep, mode: str, axis: str, levels) -> list:
+    """Those at which both of a pair converge somewhere; else one, to say that there is none."""
+    found = set(sweep.column(axis)[sweep.both(mode)[0]].tolist())
+    return [value for value in levels if value in found] or [*levels][:1]
 
 
 def _scatter(page: Page, ax, sweep: Sweep, mode: str, axis: str, levels):

@@ -38,6 +38,7 @@ def creeping_unit(n_seeds: int = 100) -> dict:
         "h": H, "seed": int(seed), "epochs": epochs,
         "z": {name: values[:, row, unit, seed] for name, values in z.items()},
         "error": {name: values[:, seed] for name, values in error.items()},
+        "n_nets": n_seeds, "n_units": 4 * n_seeds, "n_creeping": int(creeps.any(axis=0).sum()),
     }  # fmt: skip
 
 

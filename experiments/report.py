@@ -18,8 +18,10 @@ from pathlib import Path
 
 from experiments import analysis, page, tracking, tutorial
 from experiments.analysis import Analysis, ReportError, analyse
-from experiments.comparison import MARGINS, Margins
+from experiments.comparison import Margins
 
+CONFIG = Path(__file__).resolve().parent.parent / "conf" / "report.yaml"
+MARGIN = {"share": "share of pairs", "decades": "decades of depth", "epochs": "epochs to an error"}
 LARGEST_SVG = 600_000  # bytes; beyond that the page shows the PNG
 
 
@@ -65,23 +67,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sweep", help="name or run id of a sweep")
     parser.add_argument("--output", help="folder (reports/<sweep>)")
     parser.add_argument("--reference", help="mode that all others are compared with (analytic, or the first)")
-    parser.add_argument(
-        "--margin-share", type=float, default=MARGINS.share, help="of runs, too small to matter (%(default)s)"
-    )
-    parser.add_argument(
-        "--margin-depth", type=float, default=MARGINS.decades, help="decades of depth, likewise (%(default)s)"
-    )
+    for name, what in MARGIN.items():
+        parser.add_argument(
+            f"--margin-{name}", type=float, help=f"{what}, too small to matter ({CONFIG.name})"
+        )
     return parser
 
 
 def _margins(given) -> Margins:
-    if not 0 < given.margin_share < 1:
-        raise ReportError(
-            f"margin-share={given.margin_share}: give a share above 0 and below 1, such as 0.01"
-        )
-    if not 0 < given.margin_depth < float("inf"):
-        raise ReportError(f"margin-depth={given.margin_depth}: give decades above 0, such as 0.1")
-    return MARGINS._replace(share=given.margin_share, decades=given.margin_depth)
+    """Those of conf/report.yaml, but for what the command line gives."""
+    from omegaconf import OmegaConf
+
+    margins = dict(OmegaConf.load(CONFIG).margins)
+    if set(margins) != set(MARGIN):
+        raise ReportError(f"{CONFIG.name}: margins of {', '.join(margins)}; give {', '.join(MARGIN)}")
+    margins |= {n: value for n in MARGIN if (value := getattr(given, f"margin_{n}")) is not None}
+    for name, value in margins.items():
+        most = 1 if name == "share" else float("inf")
+        if isinstance(value, bool | str) or not 0 < value < most:
+            such = {
+                "share": "a share above 0 and below 1, such as 0.01",
+                "decades": "decades above 0, such as 0.1",
+            }
+            raise ReportError(f"margin-{name}={value}: give {such.get(name, 'epochs above 0, such as 1')}")
+    return Margins(**margins)
 
 
 def slug(name: str) -> str:
@@ -95,11 +104,16 @@ def pictures(analysed: Analysis) -> list:
 
     finished = (analysed.runs["outcome"] != "failed").to_numpy()
     row = finished.cumsum() - 1
-    pairs = {mode: p._replace(a=row[p.a], b=row[p.b]) for mode, p in analysed.pairings.items()}
+    pairs = {
+        mode: p._replace(a=row[p.a], b=row[p.b])
+        for mode, p in analysed.pairings.items()
+        if mode not in analysed.own_rate  # pictures of a cell draw the partners in it
+    }
     online = analysed.sweep.curves.get("online_error")
     sweep = figures.Sweep(
         analysed.runs[finished], analysed.error[:, finished], analysed.reference, pairs,
         None if online is None else online[1:, finished],  # nothing stands at epoch 0
+        analysis.n_rows(analysed.runs),
     )  # fmt: skip
     return figures.pictures(sweep)
 
@@ -112,6 +126,7 @@ def write(analysed: Analysis, store: str, folder: Path) -> None:
         "comparison": pd.DataFrame([row for rows in analysed.comparisons.values() for row in rows]),
         "modes": analysis.modes_by_cell(analysed),
         "runs": analysed.runs,
+        "diagnostics": analysis.diagnostics(analysed.sweep),
         "left_out": pd.DataFrame(analysis.left_out(analysed)),
     }
     claim = tutorial.claim(analysed)

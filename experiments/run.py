@@ -28,7 +28,6 @@ def main(config) -> float:
 
 
 main.stacked = stacks.Sweep  # many jobs at once: hydra_plugins/stacked.py
-with_hydra = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)
 
 
 def command() -> None:
@@ -37,7 +36,7 @@ def command() -> None:
     before = os.environ.get(FULL_ERROR)
     os.environ[FULL_ERROR] = "1"  # Hydra hands its errors on as they are
     try:
-        with_hydra()
+        hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)()
     except KeyboardInterrupt:
         sys.exit(130)
     except (StoreError, FailedJobs) as error:

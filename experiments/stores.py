@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 PATIENCE = 60  # seconds to wait for another program's lock on a SQLite store
+TURN = 0.5  # seconds of it at a time: SQLite hears no Ctrl-C while it waits
 UNDERSTOOD = "sqlite:///mlflow.db, postgresql://user:password@host/name or http://host:port"
 
 
@@ -71,6 +73,18 @@ def complaint(uri: str, what: object) -> StoreError:
     return StoreError(f"tracking.uri={masked(uri)}: {masked(what)}")
 
 
+def in_turns(attempt: Callable[[], object], patience: float) -> None:
+    """Call attempt again while SQLite says that it is locked; for Ctrl-C to be heard, it waits a TURN only."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            attempt()
+            return
+        except Exception as error:
+            if "is locked" not in str(error) or time.monotonic() > until:
+                raise
+
+
 def check_sqlite(path: Path, write: bool) -> None:
     """Raise StoreError unless the file at path is a SQLite database that MLflow made. Touches nothing."""
     uri = f"sqlite:///{path}"
@@ -86,8 +100,8 @@ def check_sqlite(path: Path, write: bool) -> None:
         raise complaint(uri, "is an empty file, no store; delete it or name another file")
     mode = "rw" if os.access(path, os.W_OK) else "ro"  # rw: what a killed writer left is rolled back
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", PATIENCE, uri=True)) as database:
-            database.execute("SELECT version_num FROM alembic_version").fetchall()
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", TURN, uri=True)) as database:
+            in_turns(lambda: database.execute("SELECT version_num FROM alembic_version").fetchall(), PATIENCE)
     except sqlite3.DatabaseError as error:
         raise complaint(uri, _sqlite_fault(error)) from None
 

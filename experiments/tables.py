@@ -14,6 +14,8 @@ from itertools import chain, islice, repeat
 
 import numpy as np
 
+from experiments.stores import TURN, in_turns
+
 # What MLflow 3.17 keeps of a run: column names in the order of its models.
 REVISION = "dc11669786a5"
 COLUMNS = {
@@ -44,17 +46,9 @@ def run_id(start: int, *parts: str) -> str:
 
 
 def _begin(connection) -> None:
-    """Wait for the lock in short turns: Ctrl-C is not heard within one."""
     (patience,) = connection.exec_driver_sql("PRAGMA busy_timeout").one()  # ms
-    until = time.monotonic() + patience / 1000
-    connection.exec_driver_sql("PRAGMA busy_timeout = 500")
-    while True:
-        try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            break
-        except Exception as error:
-            if "is locked" not in str(error) or time.monotonic() > until:
-                raise
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(patience, round(TURN * 1000))}")
+    in_turns(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), patience / 1000)
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
 
 

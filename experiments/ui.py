@@ -22,7 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make ui", description="MLflow's UI, opened at the latest sweep.")
     store = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     parser.add_argument(
-        "--store", default=store, metavar="URI", help="what tracking.uri says (default: %(default)s)"
+        "--store",
+        default=store,
+        metavar="URI",
+        help=f"tracking URI ({tracking.masked(store)})".replace("%", "%%"),
     )
     parser.add_argument(
         "--port", type=int, default=5000, help="the next free one is taken (default: %(default)s)"

@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.comparison import FEWEST_SEEDS, Margins
+from experiments.comparison import FEWEST_SEEDS, FLOOR, Margins, pairs_without_a_flip
 
 Row = Mapping[str, object]
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 TOPICS = {  # what is judged, in a word and in a sentence
     "outcome": "the outcome of a pair",
     "converged": "the share that converges",
-    "speed": "speed to practical errors",
+    "speed": "speed to 10⁻³, 10⁻⁶ and 10⁻⁹",
     "depth": "depth",
     "law": "the law of convergence",
 }
@@ -71,7 +71,7 @@ def percent(x: float) -> str:
 
 
 def plural(n: float, noun: str) -> str:
-    return f"{n:,.0f} {noun}" + "s" * (n != 1)
+    return f"{n:,.0f} {noun}" + "s" * bool(n != 1)
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -104,6 +104,22 @@ def _against(state: str, margin: str, n_seeds: int) -> str:
     }[state]
 
 
+def _of_cells(field: str, state: str, cells: Sequence[Row]) -> tuple[str, str]:
+    """The state of all, which one cell that differs makes different, and the counts in words."""
+    counts = Counter(cell[f"{field}_verdict"] for cell in cells if cell[f"{field}_n"])
+    if sum(counts.values()) < 2:
+        return state, ""
+    told = [f"{of} in {counts[of]}" for of in ("different", "equivalent", "unresolved") if counts[of]]
+    return "different" if counts["different"] else state, f"of {sum(counts.values())} cells {', '.join(told)}"
+
+
+def _n_different(field: str, cells: Sequence[Row]) -> str:
+    """3 of 16 cells; nothing where none differs."""
+    states = [cell[f"{field}_verdict"] for cell in cells if cell[f"{field}_n"]]
+    n = states.count("different")
+    return f"{n} of {plural(len(states), 'cell')}" if n and len(states) > 1 else ""
+
+
 # --- a sentence per question --------------------------------------------------------------------------
 
 
@@ -116,6 +132,9 @@ def outcome(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
         )
     against = _against(state, percent(margins.share), row["n_seeds"])
     text = f"{told} ({interval(row, 'other', percent)}), {against}."
+    if count == 0 and state == "unresolved":
+        text += f" To bound it by {percent(margins.share)} takes "
+        text += f"{plural(pairs_without_a_flip(margins.share), 'pair')} without a flip."
     return Verdict(
         "outcome", "The same outcome, pair by pair?", state, text, f"{count:,} of {n:,}", "outcomes"
     )
@@ -140,25 +159,34 @@ def converged(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
 
 def speed(row: Row, cells: Sequence[Row], margins: Margins, taus: Mapping[str, float]) -> Verdict:
     """taus: field of comparison.csv -> error, from the loosest to the tightest."""
-    question, picture = "Equally fast to any practical error?", "precision"
     known = {field: number(tau) for field, tau in taus.items() if row[f"{field}_n"]}
+    question, picture = f"Equally fast to {listed([number(tau) for tau in taus.values()])}?", "precision"
     if not known:
         text = f"No run comes below {number(max(taus.values()))}."
         return Verdict("speed", question, "not measured", text, picture=picture)
-    told = [
-        f"{signed(row[field]) if row[field] == row[field] else 'undetermined'} to reach {tau} "
-        f"({interval(row, field, signed)}; {plural(row[f'{field}_n'], 'pair')})"
-        for field, tau in known.items()
-    ]
-    where = {state: [tau for field, tau in known.items() if row[f"{field}_verdict"] == state]
-             for state in ("different", "equivalent")}  # fmt: skip
-    state = "equivalent" if len(where["equivalent"]) == len(known) else "unresolved"
-    state = "different" if where["different"] else state
+    told, states, ends = [], {}, []
+    for field, tau in known.items():
+        states[tau], counts = _of_cells(field, row[f"{field}_verdict"], cells)
+        told.append(
+            f"{signed(row[field]) if row[field] == row[field] else 'undetermined'} to {tau} "
+            f"({interval(row, field, signed)}; {plural(row[f'{field}_n'], 'pair')}, "
+            f"{percent(row[f'{field}_beyond'])} of them beyond the margin)"
+        )
+        ends += [f"to {tau} {counts}"] if counts else []
+    state = "equivalent" if set(states.values()) == {"equivalent"} else "unresolved"
+    state = "different" if "different" in states.values() else state
     text = f"The median difference in epochs, {row['a']} less {row['b']}, is {', '.join(told)}. "
     text += f"The margin is {plural(margins.epochs, 'epoch')}."
-    if state != "equivalent":
-        text += "".join(f" {capital(of)} to {listed(where[of])}." for of in where if where[of])
+    if ends:
+        text += f" Cell by cell: {'; '.join(ends)}."
+    elif state != "equivalent":
+        for of in ("different", "equivalent"):
+            if there := [tau for tau in states if states[tau] == of]:
+                text += f" {capital(of)} to {listed(there)}."
+    cells_short = [_n_different(field, cells) for field in known]
     short = " · ".join(signed(row[field]) for field in known) + " epochs"
+    if any(cells_short):
+        short = "different in " + " · ".join(one or "none" for one in cells_short)
     return Verdict("speed", question, state, text, short, picture)
 
 
@@ -167,23 +195,36 @@ def depth(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
     if not n:
         text = "There is no pair in which both converge."
         return Verdict("depth", question, "not measured", text, picture=picture)
-    state, apart = row["depth_verdict"], decades(row["depth"])
-    ends = f"{a} ends {apart[1:]} decades {'above' if row['depth'] > 0 else 'below'} {b}"
+    state, counts = _of_cells("depth", row["depth_verdict"], cells)
+    apart = decades(row["depth"])
+    medians = {arm: row[f"{arm}_depth"] for arm in "ab"}
+    at_floor = {arm: 10.0 ** medians[arm] <= FLOOR * (1 + 1e-9) for arm in "ab"}
+    shown = {
+        arm: f"≤ {number(FLOOR, 2)} (rounding)" if at_floor[arm] else number(10.0 ** medians[arm], 2)
+        for arm in "ab"
+    }
+    least = "at least " if at_floor["b" if row["depth"] > 0 else "a"] else ""
+    ends = f"{a} ends {least}{apart[1:]} decades {'above' if row['depth'] > 0 else 'below'} {b}"
     if apart == "0.00":
         ends = f"{a} and {b} end 0.00 decades apart"
-    text = (
-        f"After {_span(row, 'epochs_run')} epochs the median final error is "
-        f"{number(10.0 ** row['a_depth'], 2)} for {a} and {number(10.0 ** row['b_depth'], 2)} for {b}, of "
+    text = f"After {_span(row, 'epochs_run')} epochs, "
+    if counts:
+        of_cells = [cell["depth"] for cell in cells if cell["depth_n"]]
+        text += (
+            f"{counts}; the median differences of the cells run from {decades(min(of_cells))} to "
+            f"{decades(max(of_cells))} decades. All cells pooled, "
+        )
+    text += (
+        f"the median final error is {shown['a']} for {a} and {shown['b']} for {b}, of "
         f"{plural(n, 'pair')} in which both converge. Pair by pair, {ends} in the median "
         f"({interval(row, 'depth', decades)}), "
-        f"{_against(state, f'{margins.decades:g} decades', row['n_seeds'])}. {percent(row['apart'])} of "
-        f"these pairs are more than a decade apart ({interval(row, 'apart', percent)})."
+        f"{_against(row['depth_verdict'], f'{margins.decades:g} decades', row['n_seeds'])}. "
+        f"{percent(row['apart'])} of these pairs are more than a decade apart "
+        f"({interval(row, 'apart', percent)})."
     )
-    if len(cells) > 1:
-        counts = Counter(cell["depth_verdict"] for cell in cells)
-        text += f" Of {len(cells)} cells taken one by one: "
-        text += ", ".join(f"{of} in {counts[of]}" for of in sorted(counts)) + "."
-    return Verdict("depth", question, state, text, f"{apart} decades", picture)
+    return Verdict(
+        "depth", question, state, text, _n_different("depth", cells) or f"{apart} decades", picture
+    )
 
 
 def law(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
@@ -193,17 +234,20 @@ def law(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
         if row["epochs_run_max"] < 300:
             text = f"A law is not read off {_span(row, 'epochs_run')} epochs; it takes 300."
         return Verdict("law", question, "not measured", text, picture=picture)
-    state, count, told = row["law_verdict"], round(row["law"] * n), []
+    count, told = round(row["law"] * n), []
+    state, counts = _of_cells("law", row["law_verdict"], cells)
     for arm in "ab":
-        counts = {name: row[f"{arm}_{name}"] for name in ("exponential", "power", "mixed", "flat")}
-        told.append(f"{row[arm]}: " + ", ".join(f"{k:,} {name}" for name, k in counts.items() if k))
+        laws = {name: row[f"{arm}_{name}"] for name in ("exponential", "power", "mixed", "flat")}
+        told.append(f"{row[arm]}: " + ", ".join(f"{k:,} {name}" for name, k in laws.items() if k))
     if row["a_power"]:
         told[0] += f" (powers t to the −{number(1 / row['a_power_s'], 2)} in the median)"
     text = (
         f"{f'{count:,}' if count else 'None'} of {plural(n, 'pair')} with a decided law on both sides follow "
         f"different ones, {percent(row['law'])} ({interval(row, 'law', percent)}), "
-        f"{_against(state, percent(margins.share), row['law_seeds'])}. {capital('; '.join(told))}."
+        f"{_against(row['law_verdict'], percent(margins.share), row['law_seeds'])}. "
+        f"{capital('; '.join(told))}."
     )
+    text += f" Cell by cell, {counts}." if counts else ""
     return Verdict("law", question, state, text, f"{count:,} of {n:,} differ", picture)
 
 
@@ -212,7 +256,7 @@ def cost(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
     times = "as many" if ratio == "1" else f"{ratio} times as many"
     text = (
         f"In error evaluations, a step of {row['a']} costs {_span(row, 'a_evaluations')} and a step of "
-        f"{row['b']} {_span(row, 'b_evaluations')}: {times}, exactly. Beside it, in stacks on the machine of "
+        f"{row['b']} {_span(row, 'b_evaluations')}: {times}, by the count explained under “How it was measured”. Beside it, in stacks on the machine of "
         f"this sweep, a run took {number(1000 * row['a_seconds'], 2)} and "
         f"{number(1000 * row['b_seconds'], 2)} ms in the median."
     )
@@ -225,10 +269,10 @@ def verdicts(row: Row, cells: Sequence[Row], margins: Margins, taus: Mapping[str
         return []
     judged = [outcome(row, cells, margins), converged(row, cells, margins), speed(row, cells, margins, taus)]
     judged += [say(row, cells, margins) for say in (depth, law, cost)]
-    return [verdict._replace(text=_polished(verdict.text)) for verdict in judged]
+    return [verdict._replace(text=polished(verdict.text)) for verdict in judged]
 
 
-def _polished(text: str) -> str:
+def polished(text: str) -> str:
     """A capital at the start; what the brackets hold is said once."""
     first, said, rest = text.partition("95 % interval ")
     return capital(first + said.replace(" ", "\u00a0", 1) + rest.replace("95 % interval ", ""))
@@ -251,7 +295,9 @@ def summary_of_many(reference: str, judged: Mapping[str, Sequence[Verdict]]) -> 
 
 def summary(a: str, b: str, judged: Sequence[Verdict]) -> str:
     """All states in one sentence."""
-    topics = {state: [TOPICS[v.topic] for v in judged if v.state == state and v.topic in TOPICS]
+    where = {v.topic: f" in {v.short}" if v.topic == "depth" and "cell" in v.short else "" for v in judged}
+    named = [(v.state, TOPICS[v.topic] + where[v.topic]) for v in judged if v.topic in TOPICS]
+    topics = {state: [topic for of, topic in named if of == state]
               for state in ("equivalent", "different", "unresolved", "not measured")}  # fmt: skip
     clauses = [f"{of} in {listed(topics[of])}" for of in ("equivalent", "different") if topics[of]]
     text = f"{a} and {b} are {' but '.join(clauses)}" if clauses else f"{a} against {b}: nothing is settled"

@@ -7,10 +7,11 @@ import tracemalloc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_sweep import process, run, store
+from test_settings import PLAIN
+from test_sweep import ROOT, process, run, store
 
-from experiments import report, tracking
-from experiments.settings import RULES
+from experiments import report, stacks, tracking, ui
+from experiments.settings import RULES, read
 
 WHOLE = "give a whole number from"
 TARGET = "class or function that can be imported"
@@ -262,6 +263,30 @@ def test_a_password_on_the_command_line_reaches_neither_store_nor_artifacts(tmp_
     found = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.name == "config.yaml" for path in found)
     assert not [path for path in found if b"s3cr3t" in path.read_bytes()]
+
+
+def test_no_source_loads_a_pickle_from_a_file():
+    loads = re.compile(r"pickle\.load\(|read_pickle|joblib\.load\(|allow_pickle=True|np\.load\(|yaml\.load\(")
+    sources = [
+        path for name in ("tinynet", "experiments", "hydra_plugins") for path in (ROOT / name).glob("*.py")
+    ]
+    assert len(sources) > 20
+    assert not [path for path in sources if loads.search(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("main", [report.main, ui.main], ids=["report", "ui"])
+def test_help_shows_no_password_of_the_environment(monkeypatch, capsys, main):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:s3cr3t@host")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert "http://me:***@host" in said
+    assert "s3cr3t" not in said
+
+
+def test_few_runs_of_a_million_epochs_are_one_stack():
+    assert stacks.Sweep.most(read(PLAIN | {"n_epochs": 1_000_000})) == 3
+    assert stacks.Sweep.most(read(PLAIN)) > 2000
 
 
 # --- anything -----------------------------------------------------------------------------------------

@@ -414,6 +414,13 @@ def test_what_all_jobs_have_in_common_is_not_told_again():
         sweep(Tracked(), "name=fixed", "seed=1", "rate=-1,1")
 
 
+def test_a_task_may_say_how_many_of_its_jobs_memory_takes():
+    task = Tracked()
+    task.most = lambda job: 2
+    sweep(task, "seed=0,1,2,3")
+    assert stacks(task) == [[(0, 4), (1, 4)], [(2, 4), (3, 4)]]
+
+
 def test_a_stack_too_large_for_memory_is_trained_in_parts():
     def train(stack):
         if len(stack) > 3:

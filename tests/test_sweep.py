@@ -159,9 +159,23 @@ def test_a_dry_run_names_the_runs_and_touches_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("words", [("--cfg", "job"), ("--help",), ("--info", "defaults")], ids=" ".join)
-def test_hydras_own_switches_work(tmp_path, words):
-    assert "learning_rate" in run(tmp_path, *words) or words[0] == "--info"
+def test_a_dry_run_says_how_many_runs_are_there(quick):
+    folder, _, sweep = quick
+    assert "40 of 40 runs are there" in run(folder, "experiment=quick", "dry_run=true")
+    assert "0 of 40 runs are there" in run(folder, "experiment=quick", "dry_run=true", "n_epochs=7")
+    assert load_sweep(store(folder)).run_id == sweep.run_id
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--cfg", "job"), "learning_rate: 0.1"),
+        (("--help",), "experiment: convergence"),
+        (("--info", "defaults"), "gradient/analytic"),
+    ],
+)
+def test_hydras_own_switches_work(tmp_path, words, told):
+    assert told in run(tmp_path, *words)
 
 
 def test_a_mode_of_the_users_own_needs_no_change_of_ours(tmp_path, monkeypatch):
