@@ -5,6 +5,9 @@ RUN    := $(VENV)/bin/python
 EXTRAS := test,bench
 EXPERIMENT ?= convergence
 ARGS   ?=
+export ARGS
+# Python with ARGS as they are: the shell would take offence at seed=range(5); quotes group words as in a shell.
+PY     = @printf '%s\n' "$(1) $$ARGS" | xargs $(RUN)
 export MLFLOW_DISABLE_TELEMETRY = true
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep report ui test test-faults lint format bench clean
@@ -27,19 +30,19 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 sweep: setup ## train and record a whole experiment
-	@$(RUN) -m experiments.run experiment=$(EXPERIMENT) $(ARGS)
+	$(call PY,-m experiments.run experiment=$(EXPERIMENT))
 
 report: setup ## report on the latest sweep in MLflow
-	@$(RUN) -m experiments.report $(if $(filter command environment,$(firstword $(origin EXPERIMENT))),--experiment $(EXPERIMENT)) $(ARGS)
+	$(call PY,-m experiments.report $(if $(filter command environment,$(firstword $(origin EXPERIMENT))),--experiment $(EXPERIMENT)))
 
 ui: setup ## the MLflow UI, opened on the latest sweep
-	@$(RUN) -m experiments.ui $(ARGS)
+	$(call PY,-m experiments.ui)
 
 test: setup ## all tests
-	@$(RUN) -m pytest -n 2 -m "not faults" $(ARGS)
+	$(call PY,-m pytest -n 2 -m 'not faults')
 
 test-faults: setup ## kill, lock and starve sweeps for real (minutes)
-	@$(RUN) -m pytest -m faults $(ARGS)
+	$(call PY,-m pytest -m faults)
 
 lint: setup ## ruff: formatting and rules
 	@$(RUN) -m ruff format --check . && $(RUN) -m ruff check .
@@ -48,7 +51,7 @@ format: setup ## let ruff rewrite what lint would refuse
 	@$(RUN) -m ruff format . && $(RUN) -m ruff check --fix .
 
 bench: setup ## our speed beside what people use today (5 minutes)
-	@$(RUN) -m experiments.benchmark $(ARGS)
+	$(call PY,-m experiments.benchmark)
 
 clean: ## remove .venv, caches and reports; never the store
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info reports

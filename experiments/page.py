@@ -180,12 +180,12 @@ def notices(analysed: Analysis, claim) -> list[str]:
     apart = [mode for mode in analysed.modes[1:] if mode not in analysed.pairings]
     if apart:
         told.append(
-            f"{verdicts.listed(apart)}: trained from other weights than {analysed.reference}, after n_epochs of "
-            "the numeric mode or without them, so in no pair with it. The epochs of a continued run are counted "
-            "from those weights on."
+            f"{verdicts.listed(apart)}: trained from other weights than {analysed.reference}, those after "
+            "n_epochs of the numeric mode or fresh ones, so in no pair with it. The epochs of a continued run "
+            "are counted from those weights on."
         )
     if not analysed.reference.startswith("analytic"):
         told.append(
-            f"The reference, {analysed.reference}, is itself an approximation: this sweep has no analytic mode."
+            f"This sweep has no analytic mode: the reference, {analysed.reference}, is an approximation."
         )
     return told

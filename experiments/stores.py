@@ -74,7 +74,7 @@ def complaint(uri: str, what: object) -> StoreError:
 
 
 def in_turns(attempt: Callable[[], object], patience: float) -> None:
-    """Call attempt again while SQLite says that it is locked; for Ctrl-C to be heard, it waits a TURN only."""
+    """Call attempt, that waits for a TURN only, until SQLite no longer says that it is locked."""
     until = time.monotonic() + patience
     while True:
         try:

@@ -15,7 +15,7 @@ RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 TOPICS = {  # what is judged, in a word and in a sentence
     "outcome": "the outcome of a pair",
     "converged": "the share that converges",
-    "speed": "speed to 10⁻³, 10⁻⁶ and 10⁻⁹",
+    "speed": "speed",
     "depth": "depth",
     "law": "the law of convergence",
 }
@@ -160,7 +160,10 @@ def converged(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
 def speed(row: Row, cells: Sequence[Row], margins: Margins, taus: Mapping[str, float]) -> Verdict:
     """taus: field of comparison.csv -> error, from the loosest to the tightest."""
     known = {field: number(tau) for field, tau in taus.items() if row[f"{field}_n"]}
-    question, picture = f"Equally fast to {listed([number(tau) for tau in taus.values()])}?", "precision"
+    question, picture = (
+        f"Equally fast to {listed([*known.values()] or [*map(number, taus.values())])}?",
+        "precision",
+    )
     if not known:
         text = f"No run comes below {number(max(taus.values()))}."
         return Verdict("speed", question, "not measured", text, picture=picture)
@@ -296,6 +299,7 @@ def summary_of_many(reference: str, judged: Mapping[str, Sequence[Verdict]]) -> 
 def summary(a: str, b: str, judged: Sequence[Verdict]) -> str:
     """All states in one sentence."""
     where = {v.topic: f" in {v.short}" if v.topic == "depth" and "cell" in v.short else "" for v in judged}
+    where |= {v.topic: v.question.removeprefix("Equally fast")[:-1] for v in judged if v.topic == "speed"}
     named = [(v.state, TOPICS[v.topic] + where[v.topic]) for v in judged if v.topic in TOPICS]
     topics = {state: [topic for of, topic in named if of == state]
               for state in ("equivalent", "different", "unresolved", "not measured")}  # fmt: skip

@@ -74,6 +74,10 @@ def whole(folder: Path) -> None:
     assert [row for row in rows(folder, points) if row[2] != int(row[1]) + 1] == []
 
 
+def n_recorded(folder: Path) -> int:
+    return rows(folder, f"SELECT count(*) {CHILDREN}")[0][0] if (folder / "mlflow.db").exists() else 0
+
+
 def told(folder: Path, **which):
     """What does not depend on the clock: the runs table, and the curves."""
     sweep = tracking.load_sweep(store(folder), **which)
@@ -114,17 +118,24 @@ def test_killed_at_twenty_moments_and_run_again_nothing_is_lost_or_twice(tmp_pat
     began = time.monotonic()
     complete(reference, *words)
     takes = time.monotonic() - began
-    rng, kept = np.random.default_rng(0), []
-    for i in range(20):
-        folder = tmp_path / f"{i // 5}"  # killed five times in a row each
+    rng, kept = np.random.default_rng(0), [0] * 4
+    for i in range(20):  # three times at any moment, then while recording, then as the last run is recorded
+        folder, at = tmp_path / f"{i // 5}", i % 5
         folder.mkdir(exist_ok=True)
         sweep = begin(folder, *words)
-        time.sleep(takes * (i % 5 * 0.2 + rng.uniform(0, 0.25)) + 0.2)
-        os.killpg(sweep.pid, signal.SIGKILL)
+        until = time.monotonic() + takes * rng.uniform(0.05 + 0.3 * at, 0.35 + 0.3 * at)
+        enough = (np.inf, np.inf, np.inf, min(38, kept[i // 5] + rng.integers(1, 20)), 40)[at]
+        while sweep.poll() is None and time.monotonic() < until + 10 * (at > 2):
+            if at > 2 and n_recorded(folder) >= enough:
+                break
+            time.sleep(0.002)
+        with suppress(ProcessLookupError):
+            os.killpg(sweep.pid, signal.SIGKILL)
         sweep.communicate()
         if (folder / "mlflow.db").exists():
             whole(folder)
-            kept.append(rows(folder, f"SELECT count(*) {CHILDREN}")[0][0])
+            assert n_recorded(folder) >= kept[i // 5]
+            kept[i // 5] = n_recorded(folder)
     for i in range(4):
         complete(tmp_path / f"{i}", *words)
         whole(tmp_path / f"{i}")
@@ -138,7 +149,7 @@ def test_killed_at_twenty_moments_and_run_again_nothing_is_lost_or_twice(tmp_pat
 def test_the_report_of_a_killed_sweep_is_that_of_an_uninterrupted_one(tmp_path, uninterrupted):
     words = ("experiment=quick", "hydra.launcher.max_stack=2")
     sweep = begin(tmp_path, *words)
-    while not ((tmp_path / "mlflow.db").exists() and rows(tmp_path, f"SELECT count(*) {CHILDREN}")[0][0]):
+    while not n_recorded(tmp_path):
         time.sleep(0.005)
     os.killpg(sweep.pid, signal.SIGKILL)
     sweep.communicate()
@@ -156,7 +167,7 @@ def test_the_report_of_a_killed_sweep_is_that_of_an_uninterrupted_one(tmp_path, 
 
 def test_ctrl_c_stops_at_once_says_how_to_go_on_and_the_rerun_completes(tmp_path):
     sweep = begin(tmp_path, *LONG)
-    while not ((tmp_path / "mlflow.db").exists() and rows(tmp_path, f"SELECT count(*) {CHILDREN}")[0][0]):
+    while not n_recorded(tmp_path):
         assert sweep.poll() is None
         time.sleep(0.02)
     began = time.monotonic()
@@ -362,7 +373,7 @@ def test_what_a_server_missed_is_recorded_when_it_is_back(tmp_path, template, fa
     words = ("experiment=quick", "hydra.launcher.max_stack=5", f"tracking.uri={server.uri}")
     try:
         sweep = begin(tmp_path, *words, MLFLOW_HTTP_REQUEST_TIMEOUT="5")
-        while not rows(folder, f"SELECT count(*) {CHILDREN}")[0][0] >= 5:
+        while n_recorded(folder) < 5:
             assert sweep.poll() is None
             time.sleep(0.02)
         server.kill() if fault == "dies" else server.process.send_signal(signal.SIGSTOP)

@@ -778,27 +778,6 @@ def test_a_frozen_server_is_known_within_seconds(server, monkeypatch):
         server.process.send_signal(signal.SIGCONT)
 
 
-@pytest.mark.faults
-def test_what_a_server_lost_when_it_died_is_recorded_when_it_is_back(server):
-    runs = some_runs(60)
-    sweep = tracking.open_store(server.uri).open_sweep("death", "f00d", "first", {}, {})
-    threading.Timer(0.5, server.kill).start()
-    began = time.monotonic()
-    with pytest.raises(StoreError, match="does not answer"):
-        sweep.record(runs)
-    assert time.monotonic() - began < 20
-    server.start()
-    server.wait()
-    again = tracking.open_store(server.uri).open_sweep("death", "f00d", "second", {}, {})
-    assert (again.run_id, len(again.recorded()) < 60) == (sweep.run_id, True)
-    again.record(runs)
-    again.end("FINISHED")
-    loaded = tracking.load_sweep(server.behind, sweep="first")
-    assert list(loaded.runs["status"]) == ["FINISHED"] * 60
-    assert sorted(loaded.runs["tags.fingerprint"]) == [run.fingerprint for run in runs]
-    assert np.isfinite(loaded.curves["error"][:4]).all()
-
-
 # --- PostgreSQL ---------------------------------------------------------------------------------------
 
 
