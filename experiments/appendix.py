@@ -28,7 +28,7 @@ from experiments.figures import (
     span,
     style_of,
 )  # fmt: skip
-from experiments.pictures import decades
+from experiments.pictures import decades, thin, with_count
 from experiments.tutorial import EPOCHS, PRINTED
 from experiments.verdicts import RAISED, number, percent, plural
 
@@ -193,7 +193,8 @@ def step_size(sweep: Sweep) -> Picture | None:
     alt = (
         f"Share of runs that converge, and their median final error, against {plural(len(steps), 'step')} h "
         f"from {number(10 ** steps.min(), 2)} to {number(10 ** steps.max(), 2)}; a line for each of "
-        f"{plural(len(kinds), 'kind')} of mode; the deepest median is {power_of_ten(np.nanmin(np.hstack(points)))}."
+        f"{plural(len(kinds), 'kind')} of mode; the deepest median is "
+        f"{power_of_ten(np.nanmin(np.hstack(points)))}."
     )
     return Picture("step_size", page.figure, caption, alt)
 
@@ -245,7 +246,7 @@ def all_modes(sweep: Sweep) -> Picture | None:
         ax.set_yticks(range(len(rows)), names if ax is often else [""] * len(rows), fontsize=SMALL)
         ax.grid(axis="y", visible=False)
     error_axis(deep.xaxis, *limits, f"error after {plural(sweep.n_epochs, 'epoch')}")
-    labels = []
+    labels, shares = [], [sweep.converged[of].mean() for *_, of in rows]
     for y, (mode, learning_rate, of) in enumerate(rows):
         style, share = sweep.style(mode), comparison.share(sweep.converged[of])
         often.hlines(y, share.low, share.high, color=style.color, lw=1.5)
@@ -270,8 +271,9 @@ def all_modes(sweep: Sweep) -> Picture | None:
     caption = f"Share of runs that converge{where}: {listed(said)}."
     caption += f" Drawn: {len(rows)} of {n_rows} rows." if len(rows) == 40 else ""
     alt = (
-        f"{plural(len(rows), 'row')}, one per mode and learning rate: share of runs that converge, where it is "
-        f"most {percent(min(best.values())[0])} to {percent(max(best.values())[0])}; final error of each of {plural(sum(len(of) for *_, of in rows), 'run')}."
+        f"{plural(len(rows), 'row')}, one per mode and learning rate: share of runs that converge, from "
+        f"{percent(min(shares))} to {percent(max(shares))}; final error of each of "
+        f"{plural(sum(len(of) for *_, of in rows), 'run')}."
     )
     return Picture("all_modes", page.figure, caption, alt)
 
@@ -292,7 +294,7 @@ def cost(sweep: Sweep) -> Picture | None:
         or not sweep.converged.any()
     ):
         return None
-    (usual, size), curves, reached, names = sweep.main_cell(), {}, [], {}
+    (usual, size), curves, reached, names, looks = sweep.main_cell(), {}, [], {}, {}
     epochs = np.unique(np.geomspace(1, max(1, sweep.n_epochs), 121).round().astype(int)).clip(
         max=sweep.n_epochs
     )
@@ -302,7 +304,8 @@ def cost(sweep: Sweep) -> Picture | None:
         }
         rate = usual if len(by_rate[usual]) else max(by_rate, key=lambda r: len(by_rate[r]))
         if len(rows := by_rate[rate]):
-            names[mode] = sweep.name(mode) + f" ({number(rate)})" * (rate != usual)
+            names[mode] = with_count(sweep, mode, rows) + f" ({number(rate)})" * (rate != usual)
+            looks[mode] = sweep.style(mode).line | thin(rows)
             work = epochs * sweep.n_rows * np.median(sweep.column("evaluations")[rows])
             error = np.median(np.log10(lift(sweep.error[np.ix_(epochs, rows)])), axis=1)
             curves[mode] = np.log10(np.maximum(work, 1)), error
@@ -315,7 +318,7 @@ def cost(sweep: Sweep) -> Picture | None:
     ax, limits = page.axes[0][0], span([error for _, error in curves.values()])
     left, end = min(x[0] for x, _ in curves.values()), max(x[-1] for x, _ in curves.values())
     for mode, (x, error) in curves.items():
-        ax.plot(x, error, **sweep.style(mode).line)
+        ax.plot(x, error, **looks[mode])
         ax.hlines(last(error), x[-1], end, color=sweep.style(mode).color, lw=0.7, ls=":")  # to its name
     ax.set(xlim=(left, end), ylim=limits)
     decades_axis(ax.xaxis, *ax.get_xlim(), "error evaluations")
@@ -323,13 +326,17 @@ def cost(sweep: Sweep) -> Picture | None:
     page.beside(ax, [(last(error), names[m], sweep.style(m).ink) for m, (_, error) in curves.items()])
     page.above(ax, "what an error costs", size=9.5)
     caption = (
-        f"Error evaluations to a median of {power_of_ten(-6)} over the converged runs, at learning rate "
-        f"{number(usual)}{' unless given' * any(map(str.endswith, names.values(), [')'] * len(names)))}, with {plural(size, 'hidden unit')}: {listed(reached)}. Forward and "
-        "backward pass of an analytic step count as one."
+        f"Error evaluations to a median of {power_of_ten(-6)} over the converged runs, with "
+        f"{plural(size, 'hidden unit')} at learning rate {number(usual)}, or the one given: {listed(reached)}. "
+        "Forward and backward pass of an analytic step count as one."
     )
+    if "(" not in "".join(names.values()):
+        caption = caption.replace(", or the one given", "")
     ends = [last(error) for _, error in curves.values()]
-    alt = f"Median error against error evaluations, both logarithmic, {plural(len(ends), 'line')}, one per mode, "
-    alt += f"ending between {power_of_ten(min(ends))} and {power_of_ten(max(ends))}"
+    alt = (
+        f"Median error against error evaluations, both logarithmic, {plural(len(ends), 'line')}, one per mode, "
+        f"ending between {power_of_ten(min(ends))} and {power_of_ten(max(ends))}"
+    )
     if seconds:
         said = _seconds(page, page.axes[0][1], sweep, seconds)
         caption += f" Microseconds per step and run, trained in stacks: {listed(said)}."
@@ -425,8 +432,8 @@ def mechanism(h: float, seed: int, epochs, z, error, n_nets=1, n_units=1, n_cree
         "For |z| < h the central difference still pushes, so the unit creeps to −h: after "
         f"{plural(int(epochs[-1]), 'epoch')} 1 + z/h is {number(10 ** last(distance), 2)} and the error "
         f"{number(error[numeric][-1], 2)}; the reference stops at the kink. Of {plural(n_units, 'unit')} in "
-        f"{plural(n_nets, 'net')} {n_creeping} {'creep' if n_creeping != 1 else 'creeps'} within 10 % of −h; "
-        "drawn is the clearest."
+        f"{plural(n_nets, 'net')} {n_creeping} creep{'s' * (n_creeping == 1)} to within 10 % of −h; drawn is "
+        "the clearest."
     )
     alt = (
         "Slope of the error beside a kink; pre-activation of a unit over "

@@ -241,7 +241,7 @@ def convergence(sweep: Sweep) -> Picture:
     height = min(max(1.15, 0.62 * width), max(1.15, 7.5 / len(sizes)), 2.8)
     of = {(size, learning_rate): sweep.cell(learning_rate, size) for size in sizes for learning_rate in rates}
     typical = {(c, m): sweep.typical(m, of[c]) for c in of for m in sweep.shown}
-    names = [_with_count(sweep, m, typical[c, m]) for c in of for m in sweep.shown]
+    names = [with_count(sweep, m, typical[c, m]) for c in of for m in sweep.shown]
     if not single and any(0 < len(rows) < FEWEST for rows in typical.values()):
         key.append((None, THIN))
     page = Page([width] * len(rates), [height] * len(sizes), key, left=1.15, top=0.62, gap_x=0.2, gap_y=0.38,
@@ -256,7 +256,7 @@ def convergence(sweep: Sweep) -> Picture:
             style, (below, middle, above) = sweep.style(mode), curves[cell, mode]
             if banded:
                 ax.fill_between(epochs, below, above, color=style.color, alpha=0.2, lw=0)
-            ax.plot(epochs, middle, **style.line | _thin(typical[cell, mode]))
+            ax.plot(epochs, middle, **style.line | thin(typical[cell, mode]))
         first, lowest = ax in [row[0] for row in page.axes], ax in page.axes[-1]
         epochs_axis(ax, sweep.n_epochs, "epoch" * lowest)
         ax.set(xlim=(-0.03 * sweep.n_epochs, 1.03 * max(1, sweep.n_epochs)), ylim=(low, high))
@@ -290,11 +290,11 @@ def convergence(sweep: Sweep) -> Picture:
 THIN = f"thin: median of fewer than {FEWEST} runs"
 
 
-def _thin(rows) -> dict:
+def thin(rows) -> dict:
     return {"lw": 0.8} if len(rows) < FEWEST else {}
 
 
-def _with_count(sweep: Sweep, mode: str, rows) -> str:
+def with_count(sweep: Sweep, mode: str, rows) -> str:
     """The mode's name, with the number of runs behind its line if it is small."""
     return sweep.name(mode) + f" ({plural(len(rows), 'run')})" * (0 < len(rows) < FEWEST)
 
@@ -356,7 +356,7 @@ def tail(sweep: Sweep) -> Picture:
     modes = [mode for mode in sweep.shown if len(sweep.rows(mode, of))]
     columns = [_broken(sweep.name(mode)) for mode in modes]
     typical = {mode: sweep.typical(mode, of) for mode in modes}
-    names = [_with_count(sweep, mode, rows) for mode, rows in typical.items()]
+    names = [with_count(sweep, mode, rows) for mode, rows in typical.items()]
     beside = 0.25 + max(inches(text, 9.5) for text in [*names, "slope −4.0"])
     width = max(1.9, sum(max(0.62, inches(name, 8) + 0.14) for name in columns))
     under = 0.2 + 0.15 * max(name.count("\n") + 1 for name in columns)
@@ -378,7 +378,7 @@ def tail(sweep: Sweep) -> Picture:
     finals = [sweep.final[sweep.rows(mode, of)] for mode in modes]
     low, high = span([*late.values(), *early.values(), *finals])
     for mode in modes:
-        line = sweep.style(mode).line | _thin(typical[mode])
+        line = sweep.style(mode).line | thin(typical[mode])
         linear.plot(near, early[mode], **line)
         log.plot(np.log10(np.maximum(far, 1)), late[mode], **line)
     epochs_axis(linear, settled, "epoch (linear)")
@@ -523,7 +523,7 @@ def pairs(sweep: Sweep) -> Picture | None:
         _scatter(page, ax, sweep, mode, axis, levels)
     _decades_apart(page, medians, sweep, axis, levels, rows)
     alt = (
-        f"Per mode a panel, {n:,} in all: final errors against those of {sweep.name(sweep.reference)}, "
+        f"Per mode a panel, {n} in all: final errors against those of {sweep.name(sweep.reference)}, "
         f"{plural(sum(len(sweep.pairs[m].a) for m in sweep.others), 'pair')} (of points that cover each other "
         "one is drawn), flips marked; then a panel with the decades between the two where both converge, "
         f"{plural(len(rows), 'row')} with medians and 95 % intervals."

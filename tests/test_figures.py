@@ -152,7 +152,8 @@ def test_a_picture_of_pairs_needs_pairs_and_others_need_their_experiment():
     alone = sweep_of(["analytic"])
     assert pictures.pairs(alone) is None
     for draw in (appendix.tutorial, *appendix.OF_A_SWEEP):
-        assert draw(sweep_of()) is None
+        assert draw(alone) is None
+        assert draw is appendix.cost or draw(sweep_of()) is None
     assert figures.pictures(tutorial_sweep())[0].name == "tutorial"
     assert appendix.step_size(CASES["steps"]()) is not None
     assert {p.name for p in figures.pictures(sweep_of(SEVEN))} >= {"mechanism", "all_modes", "cost"}
@@ -260,8 +261,49 @@ def test_tutorial_draws_the_printed_tables_and_says_what_the_start_is_worth():
 
 def test_the_power_of_h_is_found():
     h = np.arange(-8.0, 0)
-    assert appendix._power(h, 2 * h - 3) == "²·⁰"
-    assert appendix._power(h[:3], 2 * h[:3]) == ""
+    assert appendix._power(h, 2 * h - 3) == ("²·⁰", 8)
+    assert appendix._power(h, np.maximum(4 * h, -32)) == ("⁴·⁰", 7)  # not what lies at rounding
+    assert appendix._power(h[:2], 2 * h[:2]) == ("", 2)
+
+
+def test_the_power_of_h_and_the_medians_rest_on_steps_where_most_runs_converge():
+    sweep, truth = CASES["steps"](), {f"h=1e-{k}": 2.0 * -k for k in range(1, 8)}
+    runs = sweep.runs
+    for h, log_error in truth.items():
+        runs.loc[runs["mode"] == f"numeric {h}", ["outcome", "final_error"]] = "converged", 10.0**log_error
+    widest = runs.index[runs["mode"] == "numeric h=1e-1"]
+    runs.loc[widest, "final_error"] = 1e-20
+    runs.loc[widest[: len(widest) // 2], "outcome"] = "stuck"
+    picture = appendix.step_size(sweep)
+    assert "h²·⁰ (numeric, 6 h)" in picture.caption
+    assert "Hollow" in picture.caption
+    runs.loc[widest, "outcome"] = "converged"
+    assert "h²·⁰ (numeric" not in appendix.step_size(Sweep(runs, sweep.error, "analytic", {})).caption
+
+
+def test_continued_arms_are_drawn_by_the_tutorial_alone():
+    sweep = tutorial_sweep()
+    first, *others = figures.pictures(sweep)
+    assert first.name == "tutorial"
+    assert "continued" in first.caption
+    for picture in others:
+        assert not any("continued" in text for text, _ in texts(picture.figure))
+    assert "Not drawn: analytic continued and numeric continued" in others[0].caption
+    assert "4 of 12" not in others[0].caption.replace("Converged", "")
+    only = sweep_of(["analytic", "numeric h=1e-4 continued"])  # no fresh arm to show instead
+    assert only.fresh().modes == only.modes
+
+
+def test_a_median_of_fewer_than_six_runs_is_thin_and_says_so():
+    sweep = sweep_of(SEVEN[:3], n_seeds=12)
+    lost = sweep.rows("numeric h=1e-2", sweep.converged)[:-2]
+    sweep.runs.loc[lost, "outcome"] = "stuck"
+    sweep = Sweep(sweep.runs, sweep.error, "analytic", sweep.pairs)
+    for draw, widths in ((pictures.convergence, [1.8, 0.8, 1.8]), (pictures.tail, [1.8, 0.8, 1.8])):
+        figure = draw(sweep).figure
+        curves = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
+        assert [line.get_linewidth() for line in curves] == widths
+        assert "numeric h=0.01 (2 runs)" in [text for text, _ in texts(figure)]
 
 
 # ---------------------------------------------------------------------------------------- style of a mode
@@ -304,7 +346,8 @@ def test_text_in_the_colour_of_a_mode_has_contrast(mode):
 @pytest.mark.parametrize(("mode", "modes", "name"), [
     ("numeric h=1e-4", ["analytic", "numeric h=1e-4"], "numeric"),
     ("numeric h=1e-4", ["numeric h=1e-2", "numeric h=1e-4"], "numeric h=10⁻⁴"),
-    ("numeric h=0.3 decay=0.99", ["numeric h=0.3", "numeric h=0.3 decay=0.99"], "numeric decay"),
+    ("numeric h=0.3 decay=0.99", ["numeric h=0.3", "numeric h=0.3 decay=0.99"], "numeric annealed"),
+    ("numeric h=0.3 decay=0.9", ["numeric h=0.3 decay=0.9", "numeric h=0.7 decay=0.9"], "numeric h=0.3 annealed"),
     ("spsa h=1e-4 n_samples=16", ["spsa h=1e-4", "spsa h=1e-4 n_samples=16"], "spsa n_samples=16"),
     ("complex_step h=1e-20", ["complex_step h=1e-20"], "complex step"),
     ("analytic continued", ["analytic", "analytic continued"], "analytic continued"),
@@ -370,17 +413,26 @@ def test_mechanism_and_gradient_error_can_be_read():
 
 
 def test_cost_counts_evaluations_and_shows_seconds_beside():
-    sweep = sweep_of(SEVEN, n_seeds=12)
-    steps = pd.DataFrame(
-        {
-            "mode": ["analytic"] * 3 + ["numeric h=1e-4"] * 3,
-            "n_params": [4, 16, 64] * 2,
-            "seconds": np.geomspace(1e-6, 1e-3, 6),
-        }
-    )
-    picture = appendix.cost(sweep, steps)
+    sweep = sweep_of(SEVEN, sizes=SIZES, n_seeds=12)
+    runs = sweep.runs.assign(n_params=4 * sweep.runs["hidden_size"])
+    runs["seconds"] = 3e-6 * sweep.n_epochs * 5 * runs["n_params"] / 8
+    picture = appendix.cost(Sweep(runs, sweep.error, "analytic", sweep.pairs, n_rows=5))
     assert not unreadable(picture.figure)
-    rows = [i for i in sweep.rows("analytic") if sweep.converged[i]]
+    time = picture.figure.axes[1].lines[0]
+    assert 10.0 ** np.column_stack(time.get_data()) == pytest.approx(
+        np.array([[8, 3], [16, 6], [32, 12], [64, 24]])
+    )
+    assert "analytic 3 with 8 to 24 with 64" in picture.caption
+    rows = sweep.rows("analytic", sweep.converged & sweep.cell(0.1, 4))
     first = np.flatnonzero(np.median(sweep.error[:, rows], axis=1) <= 1e-6)[0]
     told = numbers(picture.caption.partition("analytic ")[2])[0]
-    assert told / (4 * len("analytic")) == pytest.approx(first, abs=2)  # drawn at 121 epochs
+    assert told / (5 * len("analytic")) == pytest.approx(first, abs=2)  # drawn at 121 epochs
+
+
+def test_cost_needs_the_rows_of_an_epoch_and_seconds_need_three_sizes():
+    sweep = sweep_of(sizes=SIZES[:2])
+    assert appendix.cost(Sweep(sweep.runs, sweep.error, "analytic", sweep.pairs, n_rows=None)) is None
+    assert (
+        len(appendix.cost(Sweep(sweep.runs.assign(seconds=1.0), sweep.error, "analytic", {})).figure.axes)
+        == 1
+    )
