@@ -29,7 +29,7 @@ from experiments.figures import (
     style_of,
 )  # fmt: skip
 from experiments.pictures import decades, thin, with_count
-from experiments.tutorial import EPOCHS, PRINTED
+from experiments.tutorial import EPOCHS, PRINTED, SEARCHED
 from experiments.verdicts import RAISED, number, percent, plural
 
 # ---------------------------------------------------------------------------------------- 1 tutorial
@@ -63,9 +63,13 @@ def tutorial(sweep: Sweep) -> Picture | None:
     seeds = sorted(set.intersection(*map(set, run_of.values())))
     if not seeds:
         return None
-    off = {s: np.abs(log[at, run_of[NUMERIC][s]] - printed["numeric"]).max() for s in seeds}
+    tables = {NUMERIC: printed["numeric"], CONTINUED: printed["analytic"]}
+    off = {s: max(np.abs(log[at, run_of[m][s]] - t).max() for m, t in tables.items()) for s in seeds}
     alike = min(seeds, key=lambda s: (off[s], s))
-    used = [s for s in seeds if all(sweep.converged[rows[s]] for rows in run_of.values())]
+    all_converge = (s for s in seeds if all(sweep.converged[rows[s]] for rows in run_of.values()))
+    used = [s for s in all_converge if s not in SEARCHED]  # those were picked to look like the tables
+    if not used:
+        return None
     arms = [mode for mode in ARMS if mode in run_of]
     apart = {
         mode: np.array([log[n - 1, run_of[mode][s]] - log[n - 1, run_of[NUMERIC][s]] for s in used])
@@ -100,8 +104,13 @@ def tutorial(sweep: Sweep) -> Picture | None:
     caption = (
         f"Last row of table 2 over that of table 1, in decades: "
         f"{decades(np.subtract(*rows)[-1])} as printed; "
-        f"by the median of {plural(len(used), 'seed')} {listed(said)}."
+        f"by the median of {plural(len(used), 'seed')} that were not picked {listed(said)}."
     )
+    if (both := f"{NUMERIC} continued") in apart:
+        late = decades(comparison.median(apart[CONTINUED] - apart[both]).value)
+        caption += f" From equal weights at epoch {n} analytic ends {late} above numeric, in the median seed."
+    caption += f" In the middle seed {alike}, whose tables are nearest to the printed ones"
+    caption += ": found by a search." if alike in SEARCHED else "."
     alt = (
         f"Both printed tables by epoch, down to {power_of_ten(rows[1][-1])} and {power_of_ten(rows[0][-1])}; "
         f"the same along one run; decades between the tables over {plural(len(used), 'seed')} for "
@@ -185,11 +194,10 @@ def step_size(sweep: Sweep) -> Picture | None:
     error_axis(deep.yaxis, *limits, "final error, median of converged")
     page.beside(deep, labels)
     page.above(often, "how often (95 % intervals)", size=9.5)
-    page.above(deep, "how deep", size=9.5)
+    page.above(deep, "how deep" + " (hollow: no more than half converge)" * hollow, size=9.5)
     caption = f"Share of runs that converge, where it is most: {listed(best)}."
     if powers:
         caption += f" Median final error grows as {listed(powers)}, fitted where more than half converge."
-    caption += " Hollow: no more than half converge." * hollow
     alt = (
         f"Share of runs that converge, and their median final error, against {plural(len(steps), 'step')} h "
         f"from {number(10 ** steps.min(), 2)} to {number(10 ** steps.max(), 2)}; a line for each of "
@@ -327,15 +335,15 @@ def cost(sweep: Sweep) -> Picture | None:
     page.above(ax, "what an error costs", size=9.5)
     caption = (
         f"Error evaluations to a median of {power_of_ten(-6)} over the converged runs, with "
-        f"{plural(size, 'hidden unit')} at learning rate {number(usual)}, or the one given: {listed(reached)}. "
-        "Forward and backward pass of an analytic step count as one."
+        f"{plural(size, 'hidden unit')} at learning rate {number(usual)}, or the one given: "
+        f"{listed(reached)}. Forward and backward pass of an analytic step count as one."
     )
     if "(" not in "".join(names.values()):
         caption = caption.replace(", or the one given", "")
     ends = [last(error) for _, error in curves.values()]
     alt = (
-        f"Median error against error evaluations, both logarithmic, {plural(len(ends), 'line')}, one per mode, "
-        f"ending between {power_of_ten(min(ends))} and {power_of_ten(max(ends))}"
+        f"Median error against error evaluations, both logarithmic, {plural(len(ends), 'line')}, one per "
+        f"mode, ending between {power_of_ten(min(ends))} and {power_of_ten(max(ends))}"
     )
     if seconds:
         said = _seconds(page, page.axes[0][1], sweep, seconds)
@@ -432,12 +440,13 @@ def mechanism(h: float, seed: int, epochs, z, error, n_nets=1, n_units=1, n_cree
         "For |z| < h the central difference still pushes, so the unit creeps to −h: after "
         f"{plural(int(epochs[-1]), 'epoch')} 1 + z/h is {number(10 ** last(distance), 2)} and the error "
         f"{number(error[numeric][-1], 2)}; the reference stops at the kink. Of {plural(n_units, 'unit')} in "
-        f"{plural(n_nets, 'net')} {n_creeping} creep{'s' * (n_creeping == 1)} to within 10 % of −h; drawn is "
-        "the clearest."
+        f"{plural(n_nets, 'net')} {n_creeping} creep{'s' * (n_creeping == 1)} to within 10 % of −h; drawn "
+        "is the clearest."
     )
     alt = (
         "Slope of the error beside a kink; pre-activation of a unit over "
-        f"{plural(int(epochs[-1]), 'epoch')}; its distance from −h falls to {number(10 ** last(distance), 2)} h."
+        f"{plural(int(epochs[-1]), 'epoch')}; its distance from −h falls to "
+        f"{number(10 ** last(distance), 2)} h."
     )
     return Picture("mechanism", page.figure, caption, alt)
 

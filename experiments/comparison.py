@@ -154,14 +154,14 @@ def median(values, upper=None, seed=None, confidence=CONFIDENCE) -> Estimate:
     """
     from scipy.special import bdtr
 
-    lower = np.sort(np.asarray(values, dtype=float))
-    upper = lower if upper is None else np.sort(np.asarray(upper, dtype=float))
+    bounds = [np.asarray(x, dtype=float) for x in (values, values if upper is None else upper)]
+    lower, upper = map(np.sort, bounds)
     n = lower.size
     if n == 0:
         return Estimate(np.nan, -np.inf, np.inf, 0, 1.0)
     centre, centre_above = float(np.median(lower)), float(np.median(upper))
-    side = np.greater(values, centre).astype(int) - np.less(values, centre)
-    n_alone = int(n / design_effect(side, seed) + 1e-9)
+    sides = [(x > at).astype(int) - (x < at) for x, at in zip(bounds, (centre, centre_above), strict=True)]
+    n_alone = int(n / max(design_effect(side, seed) for side in sides) + 1e-9)
     below = bdtr(np.arange(n_alone // 2 + 1.0), n_alone, 0.5)
     k_alone = int(np.searchsorted(below, (1 - confidence) / 2, side="right"))
     if k_alone == 0:

@@ -1,4 +1,4 @@
-"""The control, a nudge of the start, and the intervention, the analytic gradient at kinks: what each changes."""
+"""What the control changes, a nudge of the start, and the intervention, the analytic gradient at kinks."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ NUDGED = "analytic nudged"
 
 
 def verdicts(analysed: Analysis, name: Callable[[str], str]) -> list[Verdict]:
-    """Of each numeric mode that has its control or its intervention in the sweep; name: of a mode, in words."""
+    """Of each numeric mode with its control or its intervention in the sweep; name: of a mode, in words."""
     if analysed.reference != "analytic":
         return []
     paired, judged = {mode for mode, pairing in analysed.pairings.items() if len(pairing.a)}, []
@@ -44,32 +44,32 @@ def _control(analysed: Analysis, mode: str, name) -> Verdict:
     less, margin = comparison.share_difference(flips, moved, seed), analysed.margins.share
     state = _state(less, margin, seed)
     text = (
-        f"Moving the start weights by {number(NUDGE)}·N(0,1) gives analytic another outcome in {moved.sum():,} of "
-        f"{plural(len(plain), 'pair')}; {name(mode)}, from the weights not moved, has another in "
-        f"{flips.sum():,} of the same: a difference of {points(less.value)} points ({_limits(less, points)}); the "
-        f"margin is {percent(margin)}."
+        f"Moving the start weights by {number(NUDGE)}·N(0,1) gives analytic another outcome in "
+        f"{moved.sum():,} of {plural(len(plain), 'pair')}; {name(mode)}, from the weights not moved, has "
+        f"another in {flips.sum():,} of the same: a difference of {points(less.value)} points "
+        f"({_limits(less, points)}); the margin is {percent(margin)}."
     )
     question = f"Does {name(mode)} change more outcomes than a nudge of size h?"
     return Verdict("control", question, state, polished(text), picture="outcomes")
 
 
 def _intervention(analysed: Analysis, hybrid: str, mode: str, name) -> Verdict:
-    """Depth of hybrid less the reference's, and less the mode's, over the seeds in which all three converge."""
+    """Depth of hybrid less the reference's and less the mode's, of the seeds in which all three converge."""
     rows, plain, reference = _partners(analysed, hybrid, mode)
     runs = analysed.runs
     converged = (runs["outcome"] == "converged").to_numpy()
     keep = converged[rows] & converged[plain] & converged[reference]
     rows, plain, reference = rows[keep], plain[keep], reference[keep]
     depth, seed = np.log10(comparison.lift(runs["final_error"])), runs["seed"].to_numpy()[reference]
-    restored, kept = (
-        comparison.median(depth[rows] - depth[other], seed=seed) for other in (reference, plain)
-    )
+    restored, kept = (comparison.median(depth[rows] - depth[of], seed=seed) for of in (reference, plain))
+    least = "at least " if np.median(depth[rows]) <= np.log10(comparison.FLOOR) else ""
     margin = analysed.margins.decades
     state = _state(restored, margin, seed)
     text = (
         f"{name(hybrid)} is {name(mode)}, but analytic on the steps within h of a kink. In the median of "
         f"{plural(len(rows), 'triple')} in which all three converge it ends {decades(restored.value)} "
-        f"decades from analytic ({_limits(restored, decades)}) and {decades(kept.value)} from {name(mode)} "
+        f"decades from analytic ({_limits(restored, decades)}) and {least}{decades(abs(kept.value))[1:]} "
+        f"{'below' if kept.value < 0 else 'above'} {name(mode)} "
         f"({_limits(kept, decades)}); the margin is {margin:g} decades."
     )
     law = runs["law"].to_numpy()

@@ -48,6 +48,12 @@ def _rate(analysed: Analysis, mode: str) -> float:
     return analysed.runs["learning_rate"][analysed.runs["mode"] == mode].iloc[0]
 
 
+def _is_apart(analysed: Analysis, mode: str) -> bool:
+    """Whether the mode has one learning rate where the sweep has several."""
+    runs = analysed.runs
+    return runs["learning_rate"].nunique() > runs["learning_rate"][runs["mode"] == mode].nunique() == 1
+
+
 def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], store: str) -> str:
     """claim: tutorial.claim's; pictures: name, caption, alt, data, width; tables: names; store: its URI."""
     import jinja2
@@ -90,9 +96,8 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
         judged=judged,
         also=also,
         n_judgements=sum(state in ("equivalent", "different", "unresolved") for state in states),
-        rates={
-            mode: [_rate(analysed, one) for one in (mode, analysed.reference)] for mode in analysed.own_rate
-        },
+        rates={mode: _rate(analysed, mode) for mode in judged if _is_apart(analysed, mode)},
+        rate=_rate(analysed, analysed.reference),
         columns=[*verdicts.TOPICS, "cost"],
         elsewhere={mode for mode in judged if analysis.by_design(runs, mode, analysed.reference)},
         outcomes=[one for one in (*OUTCOMES, "failed") if (runs["outcome"] == one).any()],
@@ -124,7 +129,8 @@ def _title(analysed: Analysis, claim) -> str:
 
 def _summary(analysed: Analysis, judged) -> str:
     name = names(analysed)
-    judged = {name[mode]: of for mode, of in judged.items()}
+    own = " at its own rate"
+    judged = {name[mode] + own * (mode in analysed.own_rate): of for mode, of in judged.items()}
     if len(judged) > 1:
         return verdicts.summary_of_many(name[analysed.reference], judged)
     ((mode, only),) = judged.items()
@@ -180,12 +186,11 @@ def notices(analysed: Analysis, claim) -> list[str]:
     apart = [mode for mode in analysed.modes[1:] if mode not in analysed.pairings]
     if apart:
         told.append(
-            f"{verdicts.listed(apart)}: trained from other weights than {analysed.reference}, those after "
-            "n_epochs of the numeric mode or fresh ones, so in no pair with it. The epochs of a continued run "
-            "are counted from those weights on."
+            f"{verdicts.listed(apart)}: no pair with {analysed.reference}: one is trained from "
+            "fresh weights, one goes on from those that n_epochs of the numeric mode had trained. Epochs of "
+            "a continued run are counted from there."
         )
     if not analysed.reference.startswith("analytic"):
-        told.append(
-            f"This sweep has no analytic mode: the reference, {analysed.reference}, is an approximation."
-        )
+        reference = f"the reference, {analysed.reference}, is an approximation"
+        told.append(f"This sweep has no analytic mode: {reference}.")
     return told

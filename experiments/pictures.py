@@ -31,7 +31,7 @@ from experiments.figures import (
     quartiles,
     span,
 )  # fmt: skip
-from experiments.verdicts import number, percent, plural
+from experiments.verdicts import number, percent, plural, signed
 
 TAUS = (1e-3, 1e-9, 1e-15)
 EDGE = np.log10(outcome.CONVERGED_BELOW)
@@ -191,13 +191,15 @@ def precision(sweep: Sweep) -> Picture:
         m: comparison.precision_profile(10.0 ** sweep.final[rows[m]], np.array(TAUS)) for m in sweep.shown
     }
     said = [f"{sweep.name(m)} {', '.join(map(percent, share))}" for m, share in shares.items()]
-    caption = f"Share of all runs that end within {listed(taus)}: {'; '.join(said)}." + sweep.left_out()
+    caption = f"Share of all runs that end within {listed(taus)}: {'; '.join(said)}."
+    if len({frozenset(sweep.column("learning_rate")[of].tolist()) for of in rows.values()}) > 1:
+        caption += " Not all modes have the same learning rates."
     alt = (
         f"Three panels: share of all runs whose error has come within {listed(taus)} over the epochs; a "
         f"fourth: share of runs within any error after {plural(sweep.n_epochs, 'epoch')}. A line for each of "
         f"{plural(len(sweep.shown), 'mode')}; {len(sweep.final):,} runs."
     )
-    return Picture("precision", page.figure, caption, alt)
+    return Picture("precision", page.figure, caption + sweep.left_out(), alt)
 
 
 def _squared_steps(page: Page, ax, sweep: Sweep):
@@ -222,8 +224,7 @@ def _later(sweep: Sweep, mode: str, reached) -> str:
         return "never"
     if np.isnan(later.value):
         return "median not determined"
-    sign = "+" if later.value > 0 else "−"
-    return sign + plural(abs(later.value), "epoch") if later.value else "same epoch"
+    return f"{signed(later.value)} epoch{'s' * (abs(later.value) != 1)}" if later.value else "same epoch"
 
 
 # ---------------------------------------------------------------------------------------- 4 convergence
@@ -254,7 +255,7 @@ def convergence(sweep: Sweep) -> Picture:
         ax.axhline(EDGE, color="#999999", lw=0.8, ls=":", zorder=1)
         for mode in sweep.shown:
             style, (below, middle, above) = sweep.style(mode), curves[cell, mode]
-            if banded:
+            if banded and len(typical[cell, mode]) >= FEWEST:
                 ax.fill_between(epochs, below, above, color=style.color, alpha=0.2, lw=0)
             ax.plot(epochs, middle, **style.line | thin(typical[cell, mode]))
         first, lowest = ax in [row[0] for row in page.axes], ax in page.axes[-1]
@@ -305,8 +306,9 @@ def _n_typical(sweep: Sweep, of, width: float) -> str:
         text = f"{(of & sweep.converged).sum()} of {of.sum()} runs converge"
     elif of.any():
         n_pairs = max(len(sweep.matched(mode, of)[0]) for mode in sweep.others)
-        counts = [len(sweep.both(mode, of)[0]) for mode in sweep.others]
-        n_both = "–".join(map(str, sorted({min(counts), max(counts)})))
+        here = [mode for mode in sweep.others if len(sweep.matched(mode, of)[0])]
+        counts = [len(sweep.both(mode, of)[0]) for mode in here]
+        n_both = "–".join(map(str, sorted({min(counts, default=0), max(counts, default=0)})))
         text = f"{n_both} of {plural(n_pairs, 'pair')} converge" if n_pairs else "no pairs"
     else:
         text = "no runs"
@@ -430,7 +432,9 @@ def _settled(curves, epochs) -> int:
 def _slope(ax, epochs, curves, laws) -> list:
     """Above the slowest power law, a line of its slope, −1/s of the median run; gives the line's label."""
     slopes = {
-        m: -1 / np.median(s[law == "power"]) for m, (law, s) in laws.items() if (law == "power").mean() > 0.5
+        m: -1 / np.median(s[law == "power"])
+        for m, (law, s) in laws.items()
+        if len(law) >= FEWEST and (law == "power").mean() > 0.5
     }
     if not slopes:
         return []
@@ -448,8 +452,9 @@ def ends_of_runs(ax, columns):
     ax.set_xlim(-0.6, len(columns) - 0.4)
     for x, (style, _, final) in enumerate(columns):
         marks(ax, np.full(len(final), x), final, style, spread=0.5)
-        if (final < EDGE).any():
-            ax.hlines(np.median(final[final < EDGE]), x - 0.36, x + 0.36, color=style.ink, lw=3, zorder=4)
+        if len(deep := final[final < EDGE]):
+            width = 1 if len(deep) < FEWEST else 3
+            ax.hlines(np.median(deep), x - 0.36, x + 0.36, color=style.ink, lw=width, zorder=4)
     if not np.isfinite(np.concatenate([final for *_, final in columns])).all():
         infinity(ax.yaxis, ax.get_ylim()[1])
     ax.set_xticks(range(len(columns)), [name for _, name, _ in columns], fontsize=8)
@@ -502,9 +507,10 @@ def pairs(sweep: Sweep) -> Picture | None:
         rows = [(sweep.others[0], value) for value in _levels_of(sweep, sweep.others[0], axis, levels)]
     else:  # the points above, three in a row; all medians in one panel below
         key.append((None, "triangles: pairs of which only one converges"))
-        pooled = n * len(levels) > 24
-        rows = [(mode, value) for mode in reversed(sweep.others)
-                for value in ([None] if pooled else _levels_of(sweep, mode, axis, levels))]  # fmt: skip
+        others = sweep.others[::-1]
+        rows = [(mode, v) for mode in others for v in _levels_of(sweep, mode, axis, levels)]
+        if len(rows) > 24:
+            rows = [(mode, None) for mode in others]
         side = 3.3 if n == 2 else 2.35
         wide = max(
             inches(f"only {sweep.name(m)}: 1,000 of {len(sweep.pairs[m].a):,}", SMALL) for m in sweep.others
@@ -524,9 +530,9 @@ def pairs(sweep: Sweep) -> Picture | None:
     _decades_apart(page, medians, sweep, axis, levels, rows)
     alt = (
         f"Per mode a panel, {n} in all: final errors against those of {sweep.name(sweep.reference)}, "
-        f"{plural(sum(len(sweep.pairs[m].a) for m in sweep.others), 'pair')} (of points that cover each other "
-        "one is drawn), flips marked; then a panel with the decades between the two where both converge, "
-        f"{plural(len(rows), 'row')} with medians and 95 % intervals."
+        f"{plural(sum(len(sweep.pairs[m].a) for m in sweep.others), 'pair')} (of points that cover each "
+        "other one is drawn), flips marked; then a panel with the decades between the two where both "
+        f"converge, {plural(len(rows), 'row')} with medians and 95 % intervals."
     )
     return Picture("pairs", page.figure, _both_converge(sweep) + sweep.left_out(), alt)
 

@@ -6,7 +6,6 @@ All of it follows from the sweep and the arguments, nothing from the clock: the 
 
 import argparse
 import base64
-import os
 import re
 import shutil
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from experiments import analysis, page, tracking, tutorial
 from experiments.analysis import Analysis, ReportError, analyse
 from experiments.comparison import Margins
+from experiments.stores import usual
 
 CONFIG = Path(__file__).resolve().parent.parent / "conf" / "report.yaml"
 MARGIN = {"share": "share of pairs", "decades": "decades of depth", "epochs": "epochs to an error"}
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("experiments.report", description="Report on a recorded sweep.")
-    store = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    store = usual()
     parser.add_argument(
         "--store", default=store, help=f"tracking URI ({tracking.masked(store)})".replace("%", "%%")
     )

@@ -63,5 +63,7 @@ def _names() -> list[str]:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):  # a terminal without our symbols gets question marks
+        stream.reconfigure(errors="replace")
     gc.set_threshold(50_000, 20, 100)  # MLflow's imports make millions of objects that stay: 0.4 s of looking
     command()

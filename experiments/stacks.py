@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 import tinynet
 from experiments import outcomes, terminal, tracking
 from experiments.settings import Settings, check_command, code, digest, read
+from experiments.stores import usual
 
 EPOCHS_TO = {f"epochs_to_1e-{k}": float(f"1e-{k}") for k in (3, 6, 9)}  # to sort and chart by
 WATCHED = {  # metric: field of tinynet's Diagnostics
@@ -29,6 +30,7 @@ WATCHED = {  # metric: field of tinynet's Diagnostics
     "silent_units": "silent_units",
 }
 LARGEST_STACK = 4_000_000  # numbers: 32 MB trained, 300 MB on their way into the store
+NAMED = {"learning_rate", "hidden_size", "mode", "seed"}  # what every run is named by
 NUDGE = tinynet.gradients.Numeric().h  # how far start=nudged moves each weight, in standard deviations
 
 
@@ -134,7 +136,7 @@ def provenance() -> dict[str, str]:
         return done.stdout.strip()
 
     try:
-        commit, dirty = git("rev-parse", "HEAD"), str(bool(git("status", "--porcelain", "-uno"))).lower()
+        commit, dirty = git("rev-parse", "HEAD"), str(bool(git("status", "--porcelain"))).lower()
     except OSError:  # a machine without git
         commit = dirty = ""
     return {
@@ -156,6 +158,7 @@ class Sweep:
     def __init__(self, config: DictConfig):
         self.config = config
         self.sweep: tracking.Sweep | None = None
+        self.progress: terminal.Progress | None = None
         self.began = time.perf_counter()
         self.seconds = Counter()
         self.results: dict[str, tuple[Settings, str, float]] = {}  # by fingerprint
@@ -194,10 +197,10 @@ class Sweep:
             tags=provenance() | {"command": shlex.join(["python", "-m", "experiments.run", *told])},
             fresh=self.config.fresh,
         )
+        self.n_runs = len(jobs)
         recorded = self.sweep.recorded()
         done = {i: recorded[job.fingerprint] for i, job in enumerate(jobs) if job.fingerprint in recorded}
         self.results = {jobs[i].fingerprint: (jobs[i], *done[i]) for i in done}
-        self.n_runs = len(jobs)
         if done:
             there = f"{len(done):,} of" if len(done) < len(jobs) else "all"
             print(f"  {there} {terminal.count(len(jobs), 'run')} are there", flush=True)
@@ -230,18 +233,20 @@ class Sweep:
     def __exit__(self, kind: type | None, error: BaseException | None, _traceback) -> None:
         if self.sweep is None:
             return
-        self.progress.close()
+        if self.progress is not None:
+            self.progress.close()
         counts = Counter(outcome for _, outcome, _ in self.results.values())
         whole = len(self.results) == self.n_runs
         status = "FINISHED" if whole and not counts["failed"] else "FAILED"
         if kind is KeyboardInterrupt:
             status = "KILLED"
-        began = time.perf_counter()
+        began, metrics = time.perf_counter(), {f"runs.{outcome}": float(n) for outcome, n in counts.items()}
+        if self.seconds["train"]:  # else those of the command that trained stay
+            metrics |= {f"seconds.{phase}": spent for phase, spent in self.seconds.items()}
         try:
             self.sweep.end(
                 status,
-                metrics={f"runs.{outcome}": float(n) for outcome, n in counts.items()}
-                | {f"seconds.{phase}": seconds for phase, seconds in self.seconds.items()},
+                metrics,
                 texts={"config.yaml": tracking.masked(OmegaConf.to_yaml(self.config, resolve=True))},
             )
         except tracking.StoreError:
@@ -259,9 +264,16 @@ class Sweep:
         seconds = ", ".join(f"{phase} {spent:.1f}" for phase, spent in self.seconds.items() if spent >= 0.05)
         total = time.perf_counter() - self.began
         state = "finished" if whole else f"stopped at {len(self.results):,} of {self.n_runs:,} runs"
-        next_step = "next: make report" if whole else "go on: the same command trains what is missing"
+        uri = self.config.tracking.uri
+        at = "" if uri == usual() else f' ARGS="--store {tracking.masked(uri)}"'
+        next_step = f"next: make report{at}" if whole else "go on: the same command trains what is missing"
         link = tracking.link(self.config.tracking.uri, self.sweep.experiment_id)
-        return f"{self.sweep.name} {state} in {total:.1f} s ({seconds})\nbrowse: make ui, {link}\n{next_step}"
+        lines = (
+            f"{self.sweep.name} {state} in {total:.1f} s ({seconds})",
+            f"browse: make ui{at}, {link}",
+            next_step,
+        )
+        return "\n".join(lines)
 
 
 def _twice(jobs: Sequence[Settings]) -> str:
@@ -272,9 +284,6 @@ def _twice(jobs: Sequence[Settings]) -> str:
 def trained_error(run: tracking.Run) -> float:
     """What a sweeper may minimise: the final error, infinite for a run that diverged."""
     return run.metrics.get("final_error", np.inf)
-
-
-NAMED = {"learning_rate", "hidden_size", "mode", "seed"}  # what every run is named by
 
 
 def run_alone(config: DictConfig) -> float:

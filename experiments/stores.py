@@ -16,11 +16,16 @@ from urllib.parse import quote, urlsplit
 
 PATIENCE = 60  # seconds to wait for another program's lock on a SQLite store
 TURN = 0.5  # seconds of it at a time: SQLite hears no Ctrl-C while it waits
-UNDERSTOOD = "sqlite:///mlflow.db, postgresql://user:password@host/name or http://host:port"
+UNDERSTOOD = "sqlite:///mlflow.db, postgresql://user@host/name or http://host:port"
 
 
 class StoreError(ValueError):
     """What is wrong with the store that tracking.uri names: one message, without passwords."""
+
+
+def usual() -> str:
+    """The tracking URI of a command that names none."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
 
 
 @dataclass(frozen=True)

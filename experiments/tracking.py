@@ -155,7 +155,7 @@ def _engine(where: Address):
         hint = "pip install 'tinynet[postgres]'" if "psycopg" in str(error) else f"install {error.name}"
         raise complaint(where.uri, f"its driver is missing; {hint}") from None
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        hint = "say postgresql://user:password@host/name"
+        hint = "say postgresql://user@host/name"
         raise complaint(where.uri, f"is no address of a database; {hint}") from None
 
 

@@ -101,10 +101,10 @@ def claim(analysed: "Analysis") -> Claim | None:
         name: float(np.subtract(*(np.log10(lift(printed[arm][alike][-1])) for arm in GAPS[name])))
         for name in gaps
     }
+    within = percent(_up(factor[nearest]["numeric"] - 1, 3)), _up(max(factor[alike].values()), 1)
     look_alikes = (
-        f"Seed {nearest} started so comes within {percent(_up(factor[nearest]['numeric'] - 1, 3))} of every "
-        f"row of the first table, and seed {alike} within a factor {_up(max(factor[alike].values()), 1):g} of "
-        f"every row of both."
+        f"Seed {nearest} started so comes within {within[0]} of every row of the first table, and {alike} "
+        f"within a factor {within[1]:g} of every row of both."
     )
     if {nearest, alike} <= set(SEARCHED):
         look_alikes += (
@@ -166,8 +166,8 @@ def _verdicts(look_alikes, sample, alike, of_alike, found: Mapping[str, Gap], ma
     )
     start = (
         f"{sample} Last row against last row, the second table as run differs from the first by "
-        f"{found['as_run']} in the median. The same analytic run begun at the trained instead of fresh weights "
-        f" differs by {found['start_analytic']}"
+        f"{found['as_run']} in the median. The same analytic run begun at the trained, not at fresh weights, "
+        f"differs by {found['start_analytic']}"
     )
     if "start_numeric" in found:
         start += f"; the numeric run, continued in the same way, by {found['start_numeric']}"
@@ -179,16 +179,14 @@ def _verdicts(look_alikes, sample, alike, of_alike, found: Mapping[str, Gap], ma
     late, state = "The sweep holds no numeric run that goes on from the trained weights.", "not measured"
     if "gradient_continued" in found:
         gap = found["gradient_continued"]
-        late, state = (
-            (
-                f"From equal weights, those that numeric had trained, analytic differs from numeric by {gap} in "
-                f"the median of {plural(gap.median.n, 'seed')} (medians of parts need not add up). In seed {alike}, whose "
-                f"tables are nearest to the printed ones, {decades(of_alike['start_numeric'])} of "
-                f"{decades(of_alike['as_run'])} decades come with 60 more numeric epochs and "
-                f"{decades(of_alike['gradient_continued'])} with the change of gradient."
-            ),
-            gap.median.verdict(margin),
+        late = (
+            f"From equal weights, those that numeric had trained, analytic differs from numeric by {gap} in "
+            f"the median of {plural(gap.median.n, 'seed')} (medians of parts need not add up). In seed "
+            f"{alike}, whose tables are nearest to the printed ones, {decades(of_alike['start_numeric'])} of "
+            f"{decades(of_alike['as_run'])} decades come with 60 more numeric epochs and "
+            f"{decades(of_alike['gradient_continued'])} with the change of gradient."
         )
+        state = gap.median.verdict(margin)
     states = {name: gap.median.verdict(margin) for name, gap in found.items()}
     judged = [
         ("What was printed, and what was run?", "exact", what),

@@ -12,7 +12,7 @@ import sys
 from contextlib import closing, suppress
 
 from experiments import tracking
-from experiments.stores import StoreError, address
+from experiments.stores import StoreError, address, usual
 
 TRIES = 50  # ports after the one asked for
 
@@ -20,7 +20,7 @@ TRIES = 50  # ports after the one asked for
 def main(arguments: list[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make ui", description="MLflow's UI, opened at the latest sweep.")
-    store = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    store = usual()
     parser.add_argument(
         "--store",
         default=store,

@@ -104,13 +104,23 @@ def _against(state: str, margin: str, n_seeds: int) -> str:
     }[state]
 
 
-def _of_cells(field: str, state: str, cells: Sequence[Row]) -> tuple[str, str]:
-    """The state of all, which one cell that differs makes different, and the counts in words."""
-    counts = Counter(cell[f"{field}_verdict"] for cell in cells if cell[f"{field}_n"])
-    if sum(counts.values()) < 2:
+def _of_cells(field: str, row: Row, cells: Sequence[Row], margin: float, show=signed) -> tuple[str, str]:
+    """The state of all cells, and their counts in words.
+
+    One cell that differs makes all different; none may look beyond the margin where all are equivalent.
+    """
+    state, cells = row[f"{field}_verdict"], [cell for cell in cells if cell[f"{field}_n"]]
+    if len(cells) < 2:
         return state, ""
+    counts = Counter(cell[f"{field}_verdict"] for cell in cells)
+    values = [cell[field] for cell in cells if cell[field] == cell[field]]
     told = [f"{of} in {counts[of]}" for of in ("different", "equivalent", "unresolved") if counts[of]]
-    return "different" if counts["different"] else state, f"of {sum(counts.values())} cells {', '.join(told)}"
+    told = f"of {len(cells)} cells {', '.join(told)}"
+    told += f", medians {show(min(values))} to {show(max(values))}" if values else ""
+    if counts["different"]:
+        return "different", told
+    beyond = any(abs(value) > margin for value in values)
+    return ("unresolved" if state == "equivalent" and beyond else state), told
 
 
 def _n_different(field: str, cells: Sequence[Row]) -> str:
@@ -125,7 +135,8 @@ def _n_different(field: str, cells: Sequence[Row]) -> str:
 
 def outcome(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
     n, state, count = row["n_pairs"], row["other_verdict"], round(row["other"] * row["n_pairs"])
-    told = f"{count:,} of {plural(n, 'pair')} end in another outcome, {percent(row['other'])}"
+    verb = "ends" if count == 1 else "end"
+    told = f"{count:,} of {plural(n, 'pair')} {verb} in another outcome, {percent(row['other'])}"
     if count == 0:
         told = (
             f"None of {plural(n, 'pair')} ends in another outcome; up to {percent(row['other_high'])} could"
@@ -169,7 +180,7 @@ def speed(row: Row, cells: Sequence[Row], margins: Margins, taus: Mapping[str, f
         return Verdict("speed", question, "not measured", text, picture=picture)
     told, states, ends = [], {}, []
     for field, tau in known.items():
-        states[tau], counts = _of_cells(field, row[f"{field}_verdict"], cells)
+        states[tau], counts = _of_cells(field, row, cells, margins.epochs)
         told.append(
             f"{signed(row[field]) if row[field] == row[field] else 'undetermined'} to {tau} "
             f"({interval(row, field, signed)}; {plural(row[f'{field}_n'], 'pair')}, "
@@ -180,12 +191,12 @@ def speed(row: Row, cells: Sequence[Row], margins: Margins, taus: Mapping[str, f
     state = "different" if "different" in states.values() else state
     text = f"The median difference in epochs, {row['a']} less {row['b']}, is {', '.join(told)}. "
     text += f"The margin is {plural(margins.epochs, 'epoch')}."
-    if ends:
-        text += f" Cell by cell: {'; '.join(ends)}."
-    elif state != "equivalent":
+    if state != "equivalent":
         for of in ("different", "equivalent"):
             if there := [tau for tau in states if states[tau] == of]:
                 text += f" {capital(of)} to {listed(there)}."
+    if ends:
+        text += f" Cell by cell: {'; '.join(ends)}."
     cells_short = [_n_different(field, cells) for field in known]
     short = " · ".join(signed(row[field]) for field in known) + " epochs"
     if any(cells_short):
@@ -198,7 +209,7 @@ def depth(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
     if not n:
         text = "There is no pair in which both converge."
         return Verdict("depth", question, "not measured", text, picture=picture)
-    state, counts = _of_cells("depth", row["depth_verdict"], cells)
+    state, counts = _of_cells("depth", row, cells, margins.decades, decades)
     apart = decades(row["depth"])
     medians = {arm: row[f"{arm}_depth"] for arm in "ab"}
     at_floor = {arm: 10.0 ** medians[arm] <= FLOOR * (1 + 1e-9) for arm in "ab"}
@@ -212,11 +223,7 @@ def depth(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
         ends = f"{a} and {b} end 0.00 decades apart"
     text = f"After {_span(row, 'epochs_run')} epochs, "
     if counts:
-        of_cells = [cell["depth"] for cell in cells if cell["depth_n"]]
-        text += (
-            f"{counts}; the median differences of the cells run from {decades(min(of_cells))} to "
-            f"{decades(max(of_cells))} decades. All cells pooled, "
-        )
+        text += f"{counts} decades. All cells pooled, "
     text += (
         f"the median final error is {shown['a']} for {a} and {shown['b']} for {b}, of "
         f"{plural(n, 'pair')} in which both converge. Pair by pair, {ends} in the median "
@@ -238,7 +245,7 @@ def law(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
             text = f"A law is not read off {_span(row, 'epochs_run')} epochs; it takes 300."
         return Verdict("law", question, "not measured", text, picture=picture)
     count, told = round(row["law"] * n), []
-    state, counts = _of_cells("law", row["law_verdict"], cells)
+    state, counts = _of_cells("law", row, cells, margins.share, percent)
     for arm in "ab":
         laws = {name: row[f"{arm}_{name}"] for name in ("exponential", "power", "mixed", "flat")}
         told.append(f"{row[arm]}: " + ", ".join(f"{k:,} {name}" for name, k in laws.items() if k))
@@ -250,8 +257,9 @@ def law(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
         f"{_against(row['law_verdict'], percent(margins.share), row['law_seeds'])}. "
         f"{capital('; '.join(told))}."
     )
-    text += f" Cell by cell, {counts}." if counts else ""
-    return Verdict("law", question, state, text, f"{count:,} of {n:,} differ", picture)
+    text += f" Cell by cell, {counts.replace('medians', 'shares')}." if counts else ""
+    short = _n_different("law", cells) or f"{count:,} of {n:,} differ"
+    return Verdict("law", question, state, text, short, picture)
 
 
 def cost(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
@@ -259,8 +267,8 @@ def cost(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
     times = "as many" if ratio == "1" else f"{ratio} times as many"
     text = (
         f"In error evaluations, a step of {row['a']} costs {_span(row, 'a_evaluations')} and a step of "
-        f"{row['b']} {_span(row, 'b_evaluations')}: {times}, by the count explained under “How it was measured”. Beside it, in stacks on the machine of "
-        f"this sweep, a run took {number(1000 * row['a_seconds'], 2)} and "
+        f"{row['b']} {_span(row, 'b_evaluations')}: {times}, as “How it was measured” counts. Beside it, "
+        f"in stacks on the machine of this sweep, a run took {number(1000 * row['a_seconds'], 2)} and "
         f"{number(1000 * row['b_seconds'], 2)} ms in the median."
     )
     return Verdict("cost", "What does it cost?", "exact", text, f"× {ratio}", "cost")
@@ -298,7 +306,9 @@ def summary_of_many(reference: str, judged: Mapping[str, Sequence[Verdict]]) -> 
 
 def summary(a: str, b: str, judged: Sequence[Verdict]) -> str:
     """All states in one sentence."""
-    where = {v.topic: f" in {v.short}" if v.topic == "depth" and "cell" in v.short else "" for v in judged}
+    where = {
+        v.topic: f" in {v.short}" if v.topic in ("depth", "law") and "cell" in v.short else "" for v in judged
+    }
     where |= {v.topic: v.question.removeprefix("Equally fast")[:-1] for v in judged if v.topic == "speed"}
     named = [(v.state, TOPICS[v.topic] + where[v.topic]) for v in judged if v.topic in TOPICS]
     topics = {state: [topic for of, topic in named if of == state]

@@ -5,7 +5,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -17,6 +17,7 @@ from experiments.comparison import (
     clopper_pearson,
     compare,
     design_effect,
+    epochs_beyond,
     epochs_difference,
     holm,
     lift,
@@ -24,6 +25,7 @@ from experiments.comparison import (
     median,
     other,
     pair_up,
+    pairs_without_a_flip,
     precision_profile,
     reached_by,
     share,
@@ -182,7 +184,7 @@ def test_errors_below_rounding_are_equal():
     assert lift([1e-31, 0.5]).tolist() == [1e-31, 0.5]
 
 
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=40), st.randoms())
+@given(st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=40), st.randoms())
 def test_the_median_keeps_its_laws(values, random):
     estimate, mirrored = median(values), median(np.negative(values))
     assert mirrored[:3] == (-estimate.value, -estimate.high, -estimate.low)
@@ -283,6 +285,18 @@ def test_censoring_only_widens_the_interval(pairs, n_epochs):
     assert np.isnan(censored.value) or censored.value == full.value
     mirrored = epochs_difference(*seen[::-1], n_epochs)
     assert mirrored[1:3] == (-censored.high, -censored.low)
+
+
+def test_the_share_beyond_the_margin_counts_those_that_never_arrive():
+    a, b = np.array([10.0, 10, 10, 10, nan]), np.array([10.0, 11, 12, nan, nan])
+    estimate = epochs_beyond(a, b, 100, margin=1)
+    assert (estimate.value, estimate.n) == (2 / 4, 4)
+
+
+def test_so_many_pairs_without_a_flip_bound_their_share():
+    n = pairs_without_a_flip(0.01)
+    assert n == 368
+    assert clopper_pearson(0, n)[1] <= 0.01 < clopper_pearson(0, n - 1)[1]
 
 
 # Pairs
@@ -415,6 +429,16 @@ def test_planted_differences_are_found_and_signed():
     assert everything["n_pairs"] == sum(row["n_pairs"] for row in cells) == 400
 
 
+def test_p_of_cells_is_adjusted_for_their_number():
+    """6 and 7 flips to one side: p = 2/2⁶ and 2/2⁷; of three cells Holm takes 2/2⁶·2 and 2/2⁷·3."""
+    seed, cell = sweep(10, 3)
+    lost = seed < np.array([6, 7, 0])[cell.astype(int)]
+    reference = arm(np.random.default_rng(5), seed.size, fail=0)
+    rows = compare(reference._replace(outcome=np.where(lost, "stuck", "converged")), reference, E, seed, cell)
+    assert [row["p"] for row in rows[:-1]] == pytest.approx([2 / 64, 2 / 128, 1])
+    assert [row["p_holm"] for row in rows[:-1]] == pytest.approx([4 / 64, 6 / 128, 1])
+
+
 def test_a_median_of_zero_does_not_hide_pairs_that_are_decades_apart():
     rng, n = np.random.default_rng(4), 400
     reference = arm(rng, n, fail=0)
@@ -432,6 +456,7 @@ def test_depth_is_equal_below_rounding():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 4))
+@example(129, 8, 2)  # the design effect once looked at the lower bounds alone
 def test_a_comparison_does_not_depend_on_order_and_turns_with_its_modes(random, n_seeds, n_cells):
     rng, (seed, cell) = np.random.default_rng(random), sweep(n_seeds, n_cells)
     a, b = arm(rng, seed.size), arm(rng, seed.size)

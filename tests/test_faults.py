@@ -157,7 +157,7 @@ def test_the_report_of_a_killed_sweep_is_that_of_an_uninterrupted_one(tmp_path, 
     tables = []
     for folder in (tmp_path, uninterrupted(*words)):
         analysed = analysis.analyse(tracking.load_sweep(store(folder)))
-        runs = analysed.runs.drop(columns=["run_id", "seconds"]).to_csv()
+        runs = analysed.runs.drop(columns=["run_id", "seconds", "commit", "dirty"]).to_csv()
         modes = analysis.modes_by_cell(analysed).drop(columns="median_seconds").to_csv()
         compared = [{k: v for k, v in row.items() if "seconds" not in k}
                     for of in analysed.comparisons.values() for row in of]  # fmt: skip

@@ -14,7 +14,7 @@ from matplotlib.image import imread
 
 from experiments import appendix, comparison, figures, outcomes, pictures
 from experiments.figures import Page, Sweep, drawn, few, name_of, style_of
-from experiments.tutorial import EPOCHS, PRINTED
+from experiments.tutorial import EPOCHS, PRINTED, SEARCHED
 
 SEVEN = ["analytic", "numeric h=1e-4", "numeric h=1e-2", "forward h=1e-4", "hybrid h=1e-4",
          "complex_step h=1e-20", "spsa h=1e-4 n_samples=16"]  # fmt: skip
@@ -255,8 +255,22 @@ def test_tutorial_draws_the_printed_tables_and_says_what_the_start_is_worth():
     last = {mode: np.log10(sweep.online_error[59, sweep.rows(mode)]) for mode in sweep.modes}
     used = [s for s in range(12) if all(sweep.converged[sweep.rows(mode)[s]] for mode in sweep.modes)]
     gap = median((last["analytic continued"] - last["numeric h=1e-4"])[used])
-    assert f"{len(used)} seeds {gap:.1f} as the tutorial ran it".replace("-", "−") in picture.caption
+    assert (
+        f"{len(used)} seeds that were not picked {gap:.1f} as the tutorial ran it".replace("-", "−")
+        in picture.caption
+    )
     assert "−12.4 as printed" in picture.caption
+    late = median((last["analytic continued"] - last["numeric h=1e-4 continued"])[used])
+    assert f"analytic ends {late:.1f} above numeric".replace("-", "−") in picture.caption
+
+
+def test_look_alikes_that_were_picked_stand_in_no_median():
+    sweep = tutorial_sweep()
+    picked = Sweep(
+        sweep.runs.replace({"seed": {0: SEARCHED[0]}}), sweep.error, "analytic", {}, sweep.online_error
+    )
+    n_used = [numbers(appendix.tutorial(s).caption.partition("median of")[2])[0] for s in (sweep, picked)]
+    assert n_used[1] == n_used[0] - 1
 
 
 def test_the_power_of_h_is_found():
@@ -273,10 +287,10 @@ def test_the_power_of_h_and_the_medians_rest_on_steps_where_most_runs_converge()
         runs.loc[runs["mode"] == f"numeric {h}", ["outcome", "final_error"]] = "converged", 10.0**log_error
     widest = runs.index[runs["mode"] == "numeric h=1e-1"]
     runs.loc[widest, "final_error"] = 1e-20
-    runs.loc[widest[: len(widest) // 2], "outcome"] = "stuck"
+    runs.loc[widest[:5], "outcome"] = "stuck"  # of 9
     picture = appendix.step_size(sweep)
     assert "h²·⁰ (numeric, 6 h)" in picture.caption
-    assert "Hollow" in picture.caption
+    assert any("hollow" in text for text, _ in texts(picture.figure))
     runs.loc[widest, "outcome"] = "converged"
     assert "h²·⁰ (numeric" not in appendix.step_size(Sweep(runs, sweep.error, "analytic", {})).caption
 
@@ -289,7 +303,6 @@ def test_continued_arms_are_drawn_by_the_tutorial_alone():
     for picture in others:
         assert not any("continued" in text for text, _ in texts(picture.figure))
     assert "Not drawn: analytic continued and numeric continued" in others[0].caption
-    assert "4 of 12" not in others[0].caption.replace("Converged", "")
     only = sweep_of(["analytic", "numeric h=1e-4 continued"])  # no fresh arm to show instead
     assert only.fresh().modes == only.modes
 
@@ -347,7 +360,7 @@ def test_text_in_the_colour_of_a_mode_has_contrast(mode):
     ("numeric h=1e-4", ["analytic", "numeric h=1e-4"], "numeric"),
     ("numeric h=1e-4", ["numeric h=1e-2", "numeric h=1e-4"], "numeric h=10⁻⁴"),
     ("numeric h=0.3 decay=0.99", ["numeric h=0.3", "numeric h=0.3 decay=0.99"], "numeric annealed"),
-    ("numeric h=0.3 decay=0.9", ["numeric h=0.3 decay=0.9", "numeric h=0.7 decay=0.9"], "numeric h=0.3 annealed"),
+    ("numeric h=0.3 decay=0.9", [f"numeric h={h} decay=0.9" for h in (0.3, 0.7)], "numeric h=0.3 annealed"),
     ("spsa h=1e-4 n_samples=16", ["spsa h=1e-4", "spsa h=1e-4 n_samples=16"], "spsa n_samples=16"),
     ("complex_step h=1e-20", ["complex_step h=1e-20"], "complex step"),
     ("analytic continued", ["analytic", "analytic continued"], "analytic continued"),
@@ -419,9 +432,9 @@ def test_cost_counts_evaluations_and_shows_seconds_beside():
     picture = appendix.cost(Sweep(runs, sweep.error, "analytic", sweep.pairs, n_rows=5))
     assert not unreadable(picture.figure)
     time = picture.figure.axes[1].lines[0]
-    assert 10.0 ** np.column_stack(time.get_data()) == pytest.approx(
-        np.array([[8, 3], [16, 6], [32, 12], [64, 24]])
-    )
+    weights, micro = 10.0 ** np.array(time.get_data())
+    assert weights == pytest.approx([8, 16, 32, 64])
+    assert micro == pytest.approx([3, 6, 12, 24])
     assert "analytic 3 with 8 to 24 with 64" in picture.caption
     rows = sweep.rows("analytic", sweep.converged & sweep.cell(0.1, 4))
     first = np.flatnonzero(np.median(sweep.error[:, rows], axis=1) <= 1e-6)[0]

@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 
 import tinynet
-from experiments import report, stacks, tracking
-from experiments.analysis import PRACTICAL, analyse, left_out
+from experiments import controls, report, stacks, tracking
+from experiments.analysis import PRACTICAL, analyse, compare, left_out
+from experiments.analysis import n_rows as rows_of_problem
 from experiments.comparison import MARGINS
 from experiments.figures import name_of
 from experiments.page import judge
 from experiments.settings import digest, read
+from experiments.verdicts import decades as verdict_decades
 from experiments.verdicts import verdicts
 
 EVIL = "<script>alert(1)</script>"
@@ -205,27 +207,139 @@ def test_other_start_weights_make_no_pair_unless_the_mode_says_so(record):
     assert [one["reason"] for one in left_out(analysed) if one["seed"] == 1] == ["other start"] * 2
 
 
+def test_a_mode_with_a_learning_rate_of_its_own_is_paired_by_seed_and_start_and_labelled(record, tmp_path):
+    runs = runs_of([ANALYTIC, NUMERIC], range(8), n_epochs=60)
+    runs += runs_of([mode("SPSA", h=1e-4)], range(8), n_epochs=60, learning_rate=0.01)
+    page = made(uri := record("own", runs), "own", tmp_path)
+    analysed = analyse(tracking.load_sweep(uri, sweep="own"))
+    assert analysed.own_rate == {"spsa h=1e-4"}
+    pairing, table = analysed.pairings["spsa h=1e-4"], analysed.runs
+    assert list(table["seed"][pairing.a]) == list(table["seed"][pairing.b]) == list(range(8))
+    assert list(table["start_weights"][pairing.a]) == list(table["start_weights"][pairing.b])
+    assert "At its own learning rate, 0.01, against analytic at 0.1" in page
+    assert "any of 2 other modes" in page
+
+
+def test_what_no_grid_held_is_not_called_missing(record):
+    runs = runs_of([ANALYTIC, NUMERIC], range(6), n_epochs=60)
+    runs += runs_of([ANALYTIC], range(6), n_epochs=60, learning_rate=0.03)
+    uri = record("wider", runs)
+    assert left_out(analyse(tracking.load_sweep(uri, sweep="wider"))) == []
+    record("cut", runs[:-1], planned=len(runs))
+    assert left_out(analyse(tracking.load_sweep(uri, sweep="cut"))) != []
+
+
+def test_continued_runs_are_compared_with_each_other(record):
+    runs = runs_of(
+        [ANALYTIC | {"start": "continued"}, NUMERIC | {"start": "continued"}], range(6), n_epochs=60
+    )
+    analysed = analyse(tracking.load_sweep(record("both", runs), sweep="both"))
+    assert analysed.reference == "analytic continued"
+    assert len(analysed.pairings["numeric h=1e-4 continued"].a) == 6
+
+
+def test_starts_that_differ_by_design_are_not_called_equal(record, tmp_path):
+    runs = runs_of([ANALYTIC, NUMERIC, ANALYTIC | {"start": "nudged"}], range(6), n_epochs=60)
+    page = made(record("nudge", runs), "nudge", tmp_path)
+    assert "6 pairs from equal starts and 6 from starts that differ by design" in page
+    assert not {run.tags["start"] for run in runs[:6]} & {run.tags["start"] for run in runs[12:]}
+
+
+def test_control_and_intervention_are_told_where_they_were_run_and_only_there(record, planted):
+    runs = runs_of([ANALYTIC, NUMERIC, ANALYTIC | {"start": "nudged"}, mode("Hybrid", h=1e-4)], range(10))
+    uri = record("controls", runs)
+    analysed = analyse(tracking.load_sweep(uri, sweep="controls"))
+    control, intervention = controls.verdicts(analysed, str)
+    outcome = analysed.runs.pivot(index="seed", columns="mode", values="outcome")
+    for name, words in (
+        ("numeric h=1e-4", "has another in {} of"),
+        ("analytic nudged", "outcome in {} of 10"),
+    ):
+        assert words.format((outcome[name] != outcome["analytic"]).sum()) in control.text
+    assert intervention.state == "equivalent"
+    assert "10⁻⁴·N(0,1)" in control.text
+    assert controls.verdicts(analyse(tracking.load_sweep(planted, sweep="planted")), str) == []
+
+
+def test_diagnostics_have_a_table(record, tmp_path):
+    made(
+        record("watched", runs_of([ANALYTIC, NUMERIC], range(4), n_epochs=60, diagnostics=True)),
+        "watched",
+        tmp_path,
+    )
+    table = pd.read_csv(tmp_path / "tables" / "diagnostics.csv")
+    assert set(table["mode"]) == {"analytic", "numeric h=1e-4"}
+    assert {"epoch", "n_runs", "kink_share", "gradient_cosine"} <= set(table)
+    assert (table["n_runs"] == 4).all()
+    assert (table["gradient_error_beyond_kink"][table["mode"] == "analytic"].dropna() == 0).all()
+
+
+def test_a_law_needs_seeds_that_have_one(planted):
+    """Three seeds that all change their law are three replicates, however many pairs the sweep has."""
+    analysed = analyse(tracking.load_sweep(planted, sweep="planted"))
+    runs, few = analysed.runs.copy(), analysed.runs["seed"] < 3
+    runs["law"] = [
+        ("power" if m == "analytic" else "mixed") if of else "none"
+        for m, of in zip(runs["mode"], few, strict=True)
+    ]
+    pairing = analysed.pairings["numeric h=1e-4"]
+    row = compare(runs, pairing, "numeric h=1e-4", "analytic", [], MARGINS)[-1]
+    assert (row["law_seeds"], row["n_seeds"], row["law_low"] > MARGINS.share) == (3, 12, True)
+    assert row["law_verdict"] == "unresolved"
+
+
+def test_margins_are_those_of_the_config_and_the_command_line_changes_them():
+    assert report._margins(report._parser().parse_args([])) == MARGINS
+    given = report._parser().parse_args(["--margin-epochs", "5", "--margin-share", "0.02"])
+    assert report._margins(given) == MARGINS._replace(epochs=5, share=0.02)
+
+
+@pytest.mark.parametrize(("problem", "n_rows"), [
+    ({"_target_": "tinynet.Problem.parity", "n_bits": 3}, 8), ({"_target_": "tinynet.Problem.xor"}, 4),
+    ({"_target_": "tinynet.Problem.from_csv", "path": "{}/rows.csv", "target": "y"}, 3),
+])  # fmt: skip
+def test_an_epoch_has_as_many_steps_as_the_problem_has_rows(record, tmp_path, problem, n_rows):
+    (tmp_path / "rows.csv").write_text("x,y\n1,1\n0,0\n2,1\n")
+    problem = {key: str(value).format(tmp_path) if key == "path" else value for key, value in problem.items()}
+    name = problem["_target_"]
+    uri = record(name, runs_of([ANALYTIC, NUMERIC], range(2), n_epochs=60, problem=problem))
+    table = analyse(tracking.load_sweep(uri, sweep=name)).runs
+    assert rows_of_problem(table) == n_rows
+    (tmp_path / "rows.csv").unlink()
+    if "path" in problem:
+        assert rows_of_problem(table) is None
+
+
 def test_the_tutorials_advantage_is_split_into_start_and_gradient(record, tmp_path):
     continued = [ANALYTIC | {"start": "continued"}, NUMERIC | {"start": "continued"}]
     runs = runs_of([ANALYTIC, NUMERIC, *continued], [14184, 144273, *range(30)], n_epochs=60, hidden_size=4)
     page = made(record("claim", runs, experiment="tutorial"), "claim", tmp_path)
     seeds = pd.read_csv(tmp_path / "tables" / "tutorial_seeds.csv")
-    assert (seeds["from_start"] + seeds["remains"]).to_numpy() == pytest.approx(seeds["as_run"].to_numpy())
+    assert not {14184, 144273} & set(seeds["seed"])  # picked, so in no estimate
+    for start, gradient in (("start_analytic", "gradient_fresh"), ("start_numeric", "gradient_continued")):
+        assert (seeds[start] + seeds[gradient]).to_numpy() == pytest.approx(seeds["as_run"].to_numpy())
     medians = pd.read_csv(tmp_path / "tables" / "tutorial_decades.csv", index_col="what")["value"]
-    assert medians["from_start"] < -5  # the start explains decades,
-    assert abs(medians["remains"]) < 0.1  # the gradient next to nothing
+    assert medians["start_numeric"] < -4  # most of it is more epochs of the same
+    assert abs(medians["gradient_fresh"]) < 0.1  # the gradient changes next to nothing before epoch 60
+    for name in ("gradient_fresh", "gradient_continued"):  # and both are on the page
+        assert verdict_decades(medians[name]) in page
+    assert f"Of 30 seeds that were not picked, {len(seeds)} enter" in page
+    assert "one goes on from those that n_epochs of the numeric mode had trained" in page
     tables = pd.read_csv(tmp_path / "tables" / "tutorial.csv")
     for printed, run in (("printed_numeric", "numeric"), ("printed_analytic", "analytic_continued")):
         assert (tables[run] / tables[printed]).between(1 / 2.8, 2.8).all()
     assert "144273 started so comes within 12.7" in page
+    assert "14184 within a factor 2.8" in page
+    assert "found by a search" in page
 
 
 @pytest.mark.parametrize(("words", "said"), [
     (["--sweep", "plantde"], "no sweep 'plantde'"),
     (["--experiment", "tset"], "no sweep of experiment 'tset'"),
     (["--sweep", "planted", "--reference", "analitic"], "did you mean 'analytic'?"),
-    (["--sweep", "planted", "--margin-depth", "-1"], "margin-depth=-1.0: give decades above 0"),
+    (["--sweep", "planted", "--margin-decades", "-1"], "margin-decades=-1.0: give decades above 0"),
     (["--sweep", "planted", "--margin-share", "nan"], "margin-share=nan: give a share"),
+    (["--sweep", "planted", "--margin-epochs", "0"], "margin-epochs=0.0: give epochs above 0"),
     (["--sweep", "alone"], "sweep=alone: its 2 runs are all of the mode analytic"),
     (["--sweep", "apart"], "sweep=apart: none of its 2 runs has a finished partner"),
     (["--sweep", "planted", "--output", os.devnull + "/x"], "output="),

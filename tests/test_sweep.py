@@ -159,6 +159,16 @@ def test_a_dry_run_names_the_runs_and_touches_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_wider_grid_is_a_sweep_of_its_own_and_whole(tmp_path):
+    run(tmp_path, "-m", "seed=0,1", "n_epochs=3")
+    before = load_sweep(store(tmp_path))
+    printed = run(tmp_path, "-m", "seed=0,1,2", "n_epochs=3")
+    wider = load_sweep(store(tmp_path))
+    assert "are there" not in printed
+    assert (wider.run_id != before.run_id, len(wider.runs), wider.status) == (True, 3, "FINISHED")
+    assert len(load_sweep(store(tmp_path), sweep=before.run_id).runs) == 2
+
+
 def test_a_dry_run_says_how_many_runs_are_there(quick):
     folder, _, sweep = quick
     assert "40 of 40 runs are there" in run(folder, "experiment=quick", "dry_run=true")

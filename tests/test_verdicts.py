@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.comparison import MARGINS, verdict
+from experiments.comparison import FLOOR, MARGINS, verdict
 from experiments.verdicts import decades, listed, number, percent, points, signed, summary, verdicts
 
 TAUS = {"epochs": 1e-3, "epochs_1e-6": 1e-6}
@@ -27,7 +27,13 @@ def row(**changes) -> dict:
     }  # fmt: skip
     margins = {"other": MARGINS.share, "share": MARGINS.share, "depth": MARGINS.decades, "law": MARGINS.share}
     for field in ("other", "share", "depth", "apart", "law", *TAUS):
-        plain |= {field: 0.0, f"{field}_low": 0.0, f"{field}_high": 0.0, f"{field}_n": 60}
+        plain |= {
+            field: 0.0,
+            f"{field}_low": 0.0,
+            f"{field}_high": 0.0,
+            f"{field}_n": 60,
+            f"{field}_beyond": 0.0,
+        }
     plain |= changes
     for field in ("other", "share", "depth", "law", *TAUS):
         interval = plain[f"{field}_low"], plain[f"{field}_high"]
@@ -67,7 +73,7 @@ def test_speed_is_equivalent_only_if_it_is_at_every_error_and_says_to_which():
     one = said(**{"epochs_1e-6": 40.0, "epochs_1e-6_low": 30.0, "epochs_1e-6_high": 50.0})["speed"]
     assert one.state == "different"
     assert one.text.endswith("Different to 10⁻⁶. Equivalent to 10⁻³.")
-    assert "+40 to reach 10⁻⁶ (+30 to +50; 60 pairs)" in one.text
+    assert "+40 to 10⁻⁶ (+30 to +50; 60 pairs, 0\u202f% of them beyond the margin)" in one.text
 
 
 def test_depth_names_both_medians_the_epochs_and_the_spread():
@@ -84,7 +90,50 @@ def test_depth_names_both_medians_the_epochs_and_the_spread():
 
 def test_cells_that_disagree_are_counted():
     cells = [row(depth_verdict=state) for state in ("equivalent", "different", "different")]
-    assert "Of 3 cells taken one by one: different in 2, equivalent in 1." in said(*cells)["depth"].text
+    one = said(*cells)["depth"]
+    assert "of 3 cells different in 2, equivalent in 1" in one.text
+    assert (one.state, one.short) == ("different", "2 of 3 cells")
+    assert "depth in 2 of 3 cells" in summary("a", "b", [one])
+
+
+def test_cells_that_look_different_are_not_hidden_by_their_sum():
+    slow = row(epochs=5.0, epochs_low=0.0, epochs_high=9.0, epochs_beyond=0.6)
+    one = said(row(), row(), slow, epochs_beyond=0.2)["speed"]
+    assert one.state == "unresolved"
+    assert "20\u202f% of them beyond the margin" in one.text
+    assert "to 10⁻³ of 3 cells equivalent in 2, unresolved in 1, medians 0 to +5" in one.text
+
+
+def test_a_median_at_the_floor_of_rounding_is_a_bound():
+    text = said(a_depth=-9.0, b_depth=math.log10(FLOOR), depth=22.3, depth_low=20.0, depth_high=22.7)[
+        "depth"
+    ].text
+    assert "≤ 4.9·10⁻³² (rounding) for analytic" in text
+    assert "numeric ends at least 22.30 decades above analytic" in text
+    assert "at least" not in said(depth=5.0, depth_low=4.0, depth_high=6.0)["depth"].text
+
+
+def test_a_power_law_is_told_by_its_power():
+    assert "powers t to the −4 in the median" in said(a_power=40, a_power_s=0.25)["law"].text
+
+
+@pytest.mark.parametrize(
+    ("n_seeds", "words"), [(25, "over seeds, p = 0.5."), (100, "over pairs, p = 0.001.")]
+)
+def test_the_p_is_of_what_it_is_said_to_be_of(n_seeds, words):
+    text = said(n_seeds=n_seeds, p=0.001, p_seeds=0.5)["converged"].text
+    assert words.replace("0.001", "10⁻³") in text
+
+
+def test_a_law_counts_the_seeds_that_have_one():
+    text = said(n_seeds=100, law_seeds=3, law=1.0, law_n=3, law_low=0.29, law_high=1.0)["law"].text
+    assert "from 3 seeds, too few" in text
+    assert "too few" not in said(n_seeds=3, law_seeds=50)["law"].text
+
+
+def test_no_flip_says_how_many_pairs_would_bound_it():
+    assert "takes 368 pairs without a flip" in said(other_high=0.036)["outcome"].text
+    assert "without a flip" not in said()["outcome"].text
 
 
 def test_what_was_not_measured_is_not_judged():
@@ -111,7 +160,7 @@ def test_the_summary_names_every_topic_once():
     text = summary("numeric", "analytic", verdicts(row(depth_verdict="different"), [], MARGINS, TAUS))
     assert text == (
         "Numeric and analytic are equivalent in the outcome of a pair, the share that converges, speed to "
-        "practical errors and the law of convergence but different in depth."
+        "10⁻³ and 10⁻⁶ and the law of convergence but different in depth."
     )
 
 
