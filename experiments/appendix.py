@@ -109,8 +109,8 @@ def tutorial(sweep: Sweep) -> Picture | None:
     if (both := f"{NUMERIC} continued") in apart:
         late = decades(comparison.median(apart[CONTINUED] - apart[both]).value)
         caption += f" From equal weights at epoch {n} analytic ends {late} above numeric, in the median seed."
-    caption += f" In the middle seed {alike}, whose tables are nearest to the printed ones"
-    caption += ": found by a search." if alike in SEARCHED else "."
+    caption += f" In the middle: seed {alike}, whose tables are nearest to the printed ones"
+    caption += ", found by a search." if alike in SEARCHED else "."
     alt = (
         f"Both printed tables by epoch, down to {power_of_ten(rows[1][-1])} and {power_of_ten(rows[0][-1])}; "
         f"the same along one run; decades between the tables over {plural(len(used), 'seed')} for "

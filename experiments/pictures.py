@@ -302,16 +302,16 @@ def with_count(sweep: Sweep, mode: str, rows) -> str:
 
 def _n_typical(sweep: Sweep, of, width: float) -> str:
     """How many pairs, or runs, stand behind a panel's lines."""
-    if not sweep.others:
-        text = f"{(of & sweep.converged).sum()} of {of.sum()} runs converge"
-    elif of.any():
-        n_pairs = max(len(sweep.matched(mode, of)[0]) for mode in sweep.others)
-        here = [mode for mode in sweep.others if len(sweep.matched(mode, of)[0])]
+    here = [mode for mode in sweep.others if len(sweep.matched(mode, of)[0])]
+    if here:
+        n_pairs = max(len(sweep.matched(mode, of)[0]) for mode in here)
         counts = [len(sweep.both(mode, of)[0]) for mode in here]
-        n_both = "–".join(map(str, sorted({min(counts, default=0), max(counts, default=0)})))
-        text = f"{n_both} of {plural(n_pairs, 'pair')} converge" if n_pairs else "no pairs"
+        n_both = "–".join(map(str, sorted({min(counts), max(counts)})))
+        text = f"{n_both} of {plural(n_pairs, 'pair')} converge"
     else:
-        text = "no runs"
+        text = (
+            f"{(of & sweep.converged).sum()} of {plural(of.sum(), 'run')} converge" if of.any() else "no runs"
+        )
     return text if inches(text, SMALL) < width + 0.1 else text.removesuffix(" converge")
 
 
