@@ -131,8 +131,9 @@ def claim(analysed: "Analysis") -> Claim | None:
 
 
 def _factor(errors, printed) -> float:
-    """How far from the printed errors, as a factor, the farthest is."""
-    return float(np.exp(np.abs(np.log(errors / printed)).max()))
+    """How far from the printed errors, as a factor, the farthest is; infinite for an error of 0."""
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.abs(np.log(errors / printed)).max()))
 
 
 def _up(x: float, places: int) -> float:

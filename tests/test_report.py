@@ -5,11 +5,12 @@ import os
 import re
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import tinynet
-from experiments import controls, report, stacks, tracking
+from experiments import controls, report, stacks, tracking, tutorial
 from experiments.analysis import PRACTICAL, analyse, compare, left_out
 from experiments.analysis import n_rows as rows_of_problem
 from experiments.comparison import MARGINS
@@ -358,3 +359,7 @@ def test_a_store_that_is_not_there_is_one_message_and_is_not_made(tmp_path, caps
     assert report.main(["--store", f"sqlite:///{tmp_path / 'none.db'}"]) == 1
     assert "no store yet" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_zero_is_as_far_from_a_printed_one_as_can_be():
+    assert tutorial._factor(np.array([1e-3, 0.0]), np.array([1e-3, 1e-9])) == np.inf
