@@ -103,7 +103,7 @@ def runs(stack: Sequence[Settings], trained: Trained, also: tuple[str, ...] = ()
         tracking.Run(
             name=settings.name(also),
             fingerprint=settings.fingerprint,
-            params=settings.params(),
+            params=settings.params() | {"n_params": settings.network.n_params},
             metrics={name: values[i] for name, values in metrics.items() if np.isfinite(values[i])},
             curves={name: (epochs, values[:, i]) for name, (epochs, values) in trained.curves.items()},
             tags={**_identity(settings), "outcome": str(outcome[i]), "start": trained.starts[i]},
