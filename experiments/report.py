@@ -49,8 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ReportError, tracking.StoreError) as fault:
         print(fault, file=sys.stderr)
         return 1
-    for verdict in (v for judged in page.judge(analysed).values() for v in judged):
-        print(f"{verdict.state:>12}  {verdict.question}  {verdict.short}")
+    judged = page.judge(analysed)
+    for mode, of_mode in judged.items():
+        if len(judged) > 1:
+            print(f"{mode} against {analysed.reference}")
+        for verdict in of_mode:
+            print(f"{verdict.state:>12}  {verdict.question}  {verdict.short}")
     print(f"{folder / 'report.html'} ({time.perf_counter() - began:.1f} s)")
     return 0
 
