@@ -75,7 +75,9 @@ def whole(folder: Path) -> None:
 
 
 def n_recorded(folder: Path) -> int:
-    return rows(folder, f"SELECT count(*) {CHILDREN}")[0][0] if (folder / "mlflow.db").exists() else 0
+    if not (folder / "mlflow.db").exists():
+        return 0
+    return rows(folder, f"SELECT count(*) {CHILDREN} AND status = 'FINISHED'")[0][0]
 
 
 def told(folder: Path, **which):
