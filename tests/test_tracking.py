@@ -701,7 +701,8 @@ class Server:
         command = [sys.executable, "-c", SERVE, self.behind, self.artifacts, str(self.port)]
         env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "_MLFLOW_SERVER_FILE_STORE": self.behind}
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(command, env=env, **quiet)
+        # A session of its own: when a group with a stopped member loses its parent, all of it is hung up.
+        self.process = subprocess.Popen(command, env=env, start_new_session=True, **quiet)
 
     def wait(self):
         for _ in range(300):
