@@ -92,7 +92,7 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
         title=_title(analysed, claim),
         summary=claim.summary if claim else _summary(analysed, judged),
         facts=_facts(analysed),
-        notices=notices(analysed, claim),
+        notices=notices(analysed),
         judged=judged,
         also=also,
         n_judgements=sum(state in ("equivalent", "different", "unresolved") for state in states),
@@ -163,7 +163,7 @@ def _date(milliseconds: int | None) -> str:
     )
 
 
-def notices(analysed: Analysis, claim) -> list[str]:
+def notices(analysed: Analysis) -> list[str]:
     """What a reader must know before the verdicts."""
     sweep, runs, told = analysed.sweep, analysed.runs, []
     if sweep.status != "FINISHED":

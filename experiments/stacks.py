@@ -174,10 +174,11 @@ class Sweep:
     def start(self, jobs: Sequence[Settings]) -> Mapping[int, float]:
         """Open the sweep in MLflow and say what will be run. Gives results already there, by index of job."""
         check_command(self.config)
-        if len({job.fingerprint for job in jobs}) < len(jobs):
+        fingerprints = [job.fingerprint for job in jobs]
+        if len(set(fingerprints)) < len(jobs):
             raise ValueError(_twice(jobs))
         experiment, uri = self.config.tracking.experiment, self.config.tracking.uri
-        fingerprint = digest(*sorted(job.fingerprint for job in jobs))
+        fingerprint = digest(*sorted(fingerprints))
         self.seconds["compose"] = time.perf_counter() - self.began
         print(terminal.plan(experiment, jobs, tracking.masked(uri)), flush=True)
         if self.config.dry_run:
@@ -185,22 +186,22 @@ class Sweep:
             print("\n".join(f"  {job.name()}" for job in jobs))
             print(f"  {len(there):,} of {terminal.count(len(jobs), 'run')} are there")
             raise SystemExit(0)
-        self.also = tuple(key for key in terminal.axes(jobs) if key not in NAMED)
+        axes = terminal.axes(jobs)
+        self.also = tuple(key for key in axes if key not in NAMED)
         told = map(tracking.masked, sys.argv[1:])
         self.mlflow.result()
         self.sweep = tracking.open_store(uri).open_sweep(
             experiment,
             fingerprint=fingerprint,
             name=f"{experiment}-{time.strftime('%Y%m%d-%H%M%S')}",
-            params={key: terminal.listed(values) for key, values in terminal.axes(jobs).items()}
-            | {"n_runs": len(jobs)},
+            params={key: terminal.listed(values) for key, values in axes.items()} | {"n_runs": len(jobs)},
             tags=provenance() | {"command": shlex.join(["python", "-m", "experiments.run", *told])},
             fresh=self.config.fresh,
         )
         self.n_runs = len(jobs)
         recorded = self.sweep.recorded()
-        done = {i: recorded[job.fingerprint] for i, job in enumerate(jobs) if job.fingerprint in recorded}
-        self.results = {jobs[i].fingerprint: (jobs[i], *done[i]) for i in done}
+        done = {i: recorded[key] for i, key in enumerate(fingerprints) if key in recorded}
+        self.results = {fingerprints[i]: (jobs[i], *done[i]) for i in done}
         if done:
             there = f"{len(done):,} of" if len(done) < len(jobs) else "all"
             print(f"  {there} {terminal.count(len(jobs), 'run')} are there", flush=True)
