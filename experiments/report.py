@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from experiments import analysis, page, tracking, tutorial
@@ -30,22 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.perf_counter()
     try:
         margins = _margins(given)
-        with ThreadPoolExecutor(1) as beside:
-            mlflow = beside.submit(tracking.preload)  # 3 s, to attach the report with
-            sweep = tracking.load_sweep(given.store, given.experiment, given.sweep)
-            folder = Path(given.output or Path("reports", slug(sweep.name)))
-            analysed = analyse(sweep, given.reference, margins)
-            with tempfile.TemporaryDirectory() as made:
-                write(analysed, given.store, report := Path(made, "report"))
-                try:
-                    shutil.copytree(report, folder, dirs_exist_ok=True)
-                except OSError as error:
-                    fault = getattr(error, "strerror", None) or error
-                    raise ReportError(
-                        f"output={folder}: {fault}; give a folder that can be written"
-                    ) from None
-                mlflow.result()
-                tracking.attach(given.store, sweep.run_id, report)
+        sweep = tracking.load_sweep(given.store, given.experiment, given.sweep)
+        folder = Path(given.output or Path("reports", slug(sweep.name)))
+        analysed = analyse(sweep, given.reference, margins)
+        with tempfile.TemporaryDirectory() as made:
+            write(analysed, given.store, report := Path(made, "report"))
+            try:
+                shutil.copytree(report, folder, dirs_exist_ok=True)
+            except OSError as error:
+                fault = getattr(error, "strerror", None) or error
+                raise ReportError(f"output={folder}: {fault}; give a folder that can be written") from None
+            tracking.attach(given.store, sweep.run_id, report)
     except (ReportError, tracking.StoreError) as fault:
         print(fault, file=sys.stderr)
         return 1

@@ -9,7 +9,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,7 +161,6 @@ class Sweep:
         self.began = time.perf_counter()
         self.seconds = Counter()
         self.results: dict[str, tuple[Settings, str, float]] = {}  # by fingerprint
-        self.mlflow = ThreadPoolExecutor(1).submit(tracking.preload)  # 2 s of imports, beside composition
 
     def __enter__(self) -> "Sweep":
         return self
@@ -189,7 +187,6 @@ class Sweep:
         axes = terminal.axes(jobs)
         self.also = tuple(key for key in axes if key not in NAMED)
         told = map(tracking.masked, sys.argv[1:])
-        self.mlflow.result()
         self.sweep = tracking.open_store(uri).open_sweep(
             experiment,
             fingerprint=fingerprint,
@@ -297,16 +294,13 @@ def run_alone(config: DictConfig) -> float:
     if config.dry_run:
         print(settings.name())
         return np.nan
-    with ThreadPoolExecutor(1) as beside:
-        mlflow = beside.submit(tracking.preload)
-        trained = train([settings])
-        print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
-        (run,) = runs([settings], trained)
-        mlflow.result()
-        try:
-            store = tracking.open_store(config.tracking.uri)
-            run_id = store.record_run(config.tracking.experiment, run)
-        except tracking.StoreError as fault:
-            raise SystemExit(str(fault)) from None
+    trained = train([settings])
+    print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
+    (run,) = runs([settings], trained)
+    try:
+        store = tracking.open_store(config.tracking.uri)
+        run_id = store.record_run(config.tracking.experiment, run)
+    except tracking.StoreError as fault:
+        raise SystemExit(str(fault)) from None
     print(f"{run.tags['outcome']}; recorded as run {run_id} in {tracking.masked(config.tracking.uri)}")
     return trained_error(run)

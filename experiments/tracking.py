@@ -56,9 +56,11 @@ class Run:
 
 
 def preload() -> None:
-    """Do the imports that open_store needs, 3 to 4 s of them; made for a thread beside other work.
+    """Do the imports that open_store needs, 1 to 2 s of them; not in a thread beside other work.
 
-    Waiting becomes bounded and MLflow quiet, without telemetry; what the user's environment says stays.
+    Two threads that import parts of MLflow can meet each other's modules half made; nor would a thread
+    save time, as imports hold the interpreter's lock. Waiting becomes bounded and MLflow quiet, without
+    telemetry; what the user's environment says stays.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default waits 4 minutes

@@ -25,6 +25,8 @@ BAD = [
     ("hydra.lancher.n_jobs=2", "hydra.lancher.n_jobs: no such setting; did you mean hydra.launcher.n_jobs?"),
     ("hydra.launcher.max_stak=3", "did you mean hydra.launcher.max_stack?"),
     ("learning_rate.x=3", "learning_rate.x: no such setting"),
+    ("problem=[1,2]", "a config group: not understood .*; give the name of an option"),
+    ("-m problem=xor,[[1]]", "a config group: not understood .*; give the name of an option"),
     ("+nothing=1", "nothing: no such setting"),
     ("+learning_rat=1", "learning_rat: no such setting; did you mean learning_rate?"),
     ("+tracking.url=x", "tracking.url: no such setting; did you mean uri?"),
@@ -137,6 +139,14 @@ def test_a_message_leaves_python_without_a_traceback_and_with_code_1(tmp_path):
     assert process(tmp_path, "learning_rat=0.1", code=1) == (
         "learning_rat: no such setting; did you mean learning_rate?\n"
     )
+
+
+def test_a_refused_sweep_has_not_waited_for_mlflow(tmp_path, monkeypatch):
+    """Nor begun its import in a thread: that once left two threads in the midst of importing MLflow."""
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    printed = process(tmp_path, "experiment=quick", "seed=-1", code=1)
+    assert "import time:" in printed
+    assert "mlflow" not in printed
 
 
 def test_an_error_of_ours_keeps_its_traceback(tmp_path, monkeypatch):
