@@ -61,7 +61,7 @@ def of_the_user(error: Exception) -> bool:
         trace = trace.tb_next
     by_hydra = trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("hydra.")
     return isinstance(error, (HydraException, OmegaConfBaseException)) or (
-        isinstance(error, ValueError) and by_hydra
+        isinstance(error, (ValueError, TypeError)) and by_hydra
     )
 
 
@@ -75,6 +75,8 @@ def told(error: Exception, names: Callable[[], list[str]]) -> str:
     if isinstance(error, OverrideParseException):
         reason = re.sub(r"^Error parsing override '.*?' | expecting \{.*", "", text)
         return f"{error.override}: not understood ({reason}); give setting=value, odd characters in quotes"
+    if isinstance(error, TypeError):  # [1,2] where Hydra took a list for one of names
+        return f"a config group: not understood ({text}); give the name of an option, as in group=option"
     for pattern, saying in SAYINGS:
         if found := re.fullmatch(pattern, text):
             words = found.groupdict()
