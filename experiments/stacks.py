@@ -139,6 +139,7 @@ def provenance() -> dict[str, str]:
     except OSError:  # a machine without git
         commit = dirty = ""
     return {
+        **({"mlflow.source.git.commit": commit} if commit else {}),  # MLflow's UI shows it
         "git.commit": commit or "unknown",
         "git.dirty": dirty or "unknown",
         "code": code(),
@@ -180,9 +181,11 @@ class Sweep:
         self.seconds["compose"] = time.perf_counter() - self.began
         print(terminal.plan(experiment, jobs, tracking.masked(uri)), flush=True)
         if self.config.dry_run:
-            there = () if self.config.fresh else tracking.recorded(uri, experiment, fingerprint)
+            foreseen = tracking.foreseen(uri, experiment, fingerprint, fingerprints)
+            there, elsewhere = (0, 0) if self.config.fresh else foreseen
+            copied = f" ({elsewhere:,} would be copied from other sweeps)" if elsewhere else ""
             print("\n".join(f"  {job.name()}" for job in jobs))
-            print(f"  {len(there):,} of {terminal.count(len(jobs), 'run')} are there")
+            print(f"  {there:,} of {terminal.count(len(jobs), 'run')} are there{copied}")
             raise SystemExit(0)
         axes = terminal.axes(jobs)
         self.also = tuple(key for key in axes if key not in NAMED)
@@ -197,11 +200,16 @@ class Sweep:
         )
         self.n_runs = len(jobs)
         recorded = self.sweep.recorded()
+        wanted = {job.fingerprint: job.name(self.also) for job in jobs if job.fingerprint not in recorded}
+        taken = 0 if self.config.fresh else self.sweep.take_over(wanted)
+        if taken:
+            recorded = self.sweep.recorded()
         done = {i: recorded[key] for i, key in enumerate(fingerprints) if key in recorded}
         self.results = {fingerprints[i]: (jobs[i], *done[i]) for i in done}
         if done:
             there = f"{len(done):,} of" if len(done) < len(jobs) else "all"
-            print(f"  {there} {terminal.count(len(jobs), 'run')} are there", flush=True)
+            copied = f", {taken:,} of them copied from other sweeps" if taken else ""
+            print(f"  {there} {terminal.count(len(jobs), 'run')} are there{copied}", flush=True)
         self.progress = terminal.Progress(len(jobs) - len(done))
         self.seconds["store"] = time.perf_counter() - self.began - self.seconds["compose"]
         return {i: final_error for i, (_, final_error) in done.items()}

@@ -1,7 +1,7 @@
 """MLflow's tables, read and written by SQL: a stack of runs in one transaction, a sweep in five queries.
 
-Imports nothing of MLflow. tracking.py decides whether a database may be treated like this, and hands in
-the tables of MLflow's own models to write with.
+Imports nothing of MLflow, which takes longer than most sweeps. tracking.py decides whether a database may be
+treated like this; tests hold the rows against those that MLflow's own client leaves.
 """
 
 import hashlib
@@ -25,10 +25,12 @@ COLUMNS = {
     "deleted_time source_version lifecycle_stage artifact_uri experiment_id",
     "metrics": "key value timestamp step is_nan run_uuid",
     "latest_metrics": "key value timestamp step is_nan run_uuid",
+    "experiment_tags": "key value experiment_id",
     "params": "key value run_uuid",
     "tags": "key value run_uuid",
 }
 PARENT, SWEEP, FINGERPRINT = "mlflow.parentRunId", "sweep", "fingerprint"  # tags that we search by
+NAME, TAKEN = "mlflow.runName", "taken_over"  # TAKEN: which run of another sweep a run is a copy of
 CHUNK = 1000  # ids in one statement; SQLite takes 32,766 at most
 
 
@@ -74,11 +76,10 @@ def metric_rows(runs: Mapping[str, object], time: int) -> Iterator[tuple]:
 class Tables:
     """A database that MLflow made. Every change is one transaction, or nothing."""
 
-    def __init__(self, engine, models: Mapping[str, object]):
-        """models: MLflow's own tables by name, to insert into; {} to read only."""
+    def __init__(self, engine):
         import sqlalchemy
 
-        self.sql, self.engine, self.models = sqlalchemy, engine, models
+        self.sql, self.engine = sqlalchemy, engine
         self.sqlite = engine.dialect.name == "sqlite"
         for name, columns in COLUMNS.items():
             setattr(self, name, sqlalchemy.table(name, *map(sqlalchemy.column, columns.split())))
@@ -100,7 +101,7 @@ class Tables:
             return connection.execute(query).fetchall()
 
     def _insert(self, connection, name: str, rows: Iterable[tuple]) -> None:
-        insert = self.models[name].insert()
+        insert = getattr(self, name).insert()
         if self.sqlite:  # by the driver itself: three times as fast as dicts through SQLAlchemy
             statement = str(insert.compile(dialect=self.engine.dialect))
             connection.connection.cursor().executemany(statement, rows)
@@ -143,6 +144,19 @@ class Tables:
         query = self.sql.select(e.experiment_id, e.lifecycle_stage, e.artifact_location)
         return next(iter(self._select(query.where(e.name == name, e.workspace == "default"))), None)
 
+    def make_experiment(self, name: str, folder: str, tags: Mapping[str, str]) -> None:
+        """Insert it, unless it is there, into a SQLite store; folder: where its artifacts go."""
+        time, e = now(), self.experiments.c
+        with self._transaction(e.name == name) as connection:
+            if connection.execute(self.sql.select(e.experiment_id).where(e.name == name)).first():
+                return
+            columns = COLUMNS["experiments"].split()[1:]
+            values = (name, "default", folder, "active", time, time)
+            made = self.experiments.insert().values(dict(zip(columns, values, strict=True)))
+            number = connection.execute(made).lastrowid
+            rows = [{"key": key, "value": value, "experiment_id": number} for key, value in tags.items()]
+            connection.execute(self.experiment_tags.insert(), rows)
+
     def open_parent(self, place, fingerprint: str, run, fresh: bool) -> tuple[str, int, str, bool]:
         """The sweep's run id, start time, name, and whether it was there before."""
         r, t = self.runs.c, self.tags.c
@@ -169,17 +183,67 @@ class Tables:
         time = now()
         owner, start = parent or (secrets.token_hex(16), time)
         runs = {run_id(start, owner, run.fingerprint): run for run in runs}
-        ids, r = list(runs), self.runs.c
-        with self._transaction(r.run_uuid == owner) as connection:
-            found = {}
-            for at in range(0, len(ids), CHUNK):
-                query = self.sql.select(r.run_uuid, r.status, r.lifecycle_stage)
-                rows = connection.execute(query.where(r.run_uuid.in_(ids[at : at + CHUNK])))
-                found |= {row[0]: tuple(row[1:]) == ("FINISHED", "active") for row in rows}
-            self._delete(connection, [key for key, whole in found.items() if not whole])
-            new = {key: run for key, run in runs.items() if not found.get(key)}
-            self._insert_runs(connection, place, new, time)
-        return ids
+        with self._transaction(self.runs.c.run_uuid == owner) as connection:
+            new = self._absent(connection, list(runs))
+            self._insert_runs(connection, place, {key: runs[key] for key in new}, time)
+        return list(runs)
+
+    def _absent(self, connection, ids: Sequence[str]) -> list[str]:
+        """Those that aren't there and FINISHED; what else is there of them is deleted."""
+        r, found = self.runs.c, {}
+        for at in range(0, len(ids), CHUNK):
+            query = self.sql.select(r.run_uuid, r.status, r.lifecycle_stage)
+            rows = connection.execute(query.where(r.run_uuid.in_(ids[at : at + CHUNK])))
+            found |= {row[0]: tuple(row[1:]) == ("FINISHED", "active") for row in rows}
+        self._delete(connection, [key for key, whole in found.items() if not whole])
+        return [key for key in ids if not found.get(key)]
+
+    def take_over(self, place, parent: tuple[str, int], names: Mapping[str, str]) -> int:
+        """Copy runs of other sweeps, FINISHED, into this one: fingerprint -> the name there; how many.
+
+        A thousand in a transaction, as a copy inside the database: what they hold never comes to Python.
+        """
+        owner, start = parent
+        donors, taken = self.finished(names), 0
+        for at in range(0, len(donors), CHUNK):
+            new = {run_id(start, owner, key): key for key in list(donors)[at : at + CHUNK]}
+            with self._transaction(self.runs.c.run_uuid == owner) as connection:
+                absent = sorted(self._absent(connection, list(new)))
+                rows = ((key, donors[new[key]], names[new[key]]) for key in absent)
+                self._copy(connection, place, owner, list(rows))
+                taken += len(absent)
+        return taken
+
+    def finished(self, names: Iterable[str]) -> dict[str, str]:
+        """fingerprint -> run id, of the newest run in the store that is FINISHED."""
+        if not names:
+            return {}
+        r, t = self.runs.c, self.tags.c
+        query = self.sql.select(t.value, r.run_uuid).join_from(self.tags, self.runs, r.run_uuid == t.run_uuid)
+        query = query.where(t.key == FINGERPRINT, r.status == "FINISHED", r.lifecycle_stage == "active")
+        return {key: donor for key, donor in self._select(query.order_by(r.start_time)) if key in names}
+
+    def _copy(self, connection, place, owner: str, rows: Sequence[tuple[str, str, str]]) -> None:
+        """rows: (new run id, run id of the donor, new name), sorted."""
+        r, mark = self.runs.c, self.tags.alias("mark")
+        found = connection.execute(self.sql.select(*r).where(r.run_uuid.in_([donor for _, donor, _ in rows])))
+        donors = {run.run_uuid: run._asdict() for run in found}
+        runs, tags = [], []
+        for new, donor, name in rows:
+            own = {"run_uuid": new, "name": name, "experiment_id": int(place[0])}
+            own["artifact_uri"] = f"{place[1]}/{new}/artifacts"
+            runs.append(tuple((donors[donor] | own).values()))
+            tags += [(key, value, new) for key, value in ((TAKEN, donor), (PARENT, owner), (NAME, name))]
+        self._insert(connection, "runs", runs)
+        self._insert(connection, "tags", sorted(tags))
+        for table in (self.params, self.tags, self.metrics, self.latest_metrics):
+            columns = [mark.c.run_uuid if c.name == "run_uuid" else c for c in table.c]
+            query = self.sql.select(*columns).where(mark.c.key == TAKEN, table.c.run_uuid == mark.c.value)
+            query = query.where(mark.c.run_uuid.in_([new for new, *_ in rows]))
+            if table is self.tags:
+                query = query.where(table.c.key.not_in([TAKEN, PARENT, NAME]))
+            order = [c for c in columns if c.name in ("key", "timestamp", "step")]  # as their index: appended
+            connection.execute(table.insert().from_select(list(table.c), query.order_by(*order)))
 
     def recorded(self, parent: str) -> dict[str, tuple[str | None, float | None]]:
         """fingerprint -> outcome and final_error of the FINISHED children."""
@@ -211,6 +275,10 @@ class Tables:
             self._insert_contents(connection, {parent: run}, time)
             ended = self.runs.update().where(r.run_uuid == parent)
             connection.execute(ended.values(status=status, end_time=time))
+
+    def artifacts(self, run_id: str) -> str:
+        r = self.runs.c
+        return self._select(self.sql.select(r.artifact_uri).where(r.run_uuid == run_id))[0][0]
 
     def analyze(self) -> None:
         """Without statistics SQLite sorts 10,000 runs for the UI in 11 s instead of 0.2."""

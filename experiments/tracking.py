@@ -1,18 +1,25 @@
-"""Runs into MLflow, sweeps out of it. The only file that imports mlflow, and only inside functions.
+"""Runs into MLflow, sweeps out of it. The only file that imports mlflow, and only where nothing else will do.
 
 Runs go straight into MLflow's own tables (tables.py) if the store is a database whose tables are exactly
 those of the MLflow this was written for; any other store is served through MLflow's public client
-(client.py). Both leave the same rows: tests hold them against each other.
+(client.py). Both leave the same rows: tests hold them against each other, and against MLflow's validators.
 """
 
+import getpass
 import logging
 import os
+import posixpath
+import re
+import shutil
+import sqlite3
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from functools import cache, lru_cache
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -22,7 +29,7 @@ from experiments.client import Client
 from experiments.recorded import Recorded, assemble
 from experiments.stores import PATIENCE, Address, StoreError, address, check_sqlite, complaint, make_sqlite
 from experiments.stores import masked as masked  # for those who print a URI
-from experiments.tables import COLUMNS, FINGERPRINT, PARENT, REVISION, SWEEP, Tables
+from experiments.tables import COLUMNS, FINGERPRINT, PARENT, REVISION, SWEEP, Tables, now
 
 _THEIRS = {"mlflow", "sqlalchemy", "sqlite3"}  # whose errors are faults of a store
 _SIGNS = {
@@ -31,6 +38,7 @@ _SIGNS = {
     "Max retries exceeded": "the server does not answer; see that it runs and that host and port are right",
     "timed out": "the server does not answer in time; see that it runs, then run this again",
 }
+LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # characters that MLflow keeps
 _CLIENTS = 8  # threads that talk to a server
 GREETING = 5  # seconds that a server has to answer at first
 
@@ -56,19 +64,16 @@ class Run:
 
 
 def preload() -> None:
-    """Do the imports that open_store needs, 1 to 2 s of them; not in a thread beside other work.
+    """Import MLflow, 1 to 2 s; not in a thread: two that import parts of it meet each other's half made.
 
-    Two threads that import parts of MLflow can meet each other's modules half made; nor would a thread
-    save time, as imports hold the interpreter's lock. Waiting becomes bounded and MLflow quiet, without
-    telemetry; what the user's environment says stays.
+    Waiting becomes bounded and MLflow quiet, without telemetry; what the user's environment says stays.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default waits 4 minutes
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
-    import mlflow.store.tracking.sqlalchemy_store
-    import mlflow.tracking.context.registry  # noqa: F401
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints what we raise
@@ -79,10 +84,9 @@ def open_store(uri: str) -> "Store":
     where = address(uri)
     if where.path is not None and where.path.exists():
         check_sqlite(where.path, write=True)
-    preload()
     with _complaints(where):
         if where.path is not None and not where.path.exists():
-            make_sqlite(where.path, _migrate)
+            make_sqlite(where.path, _create)
         return Store(where, _backend(where, write=True))
 
 
@@ -118,10 +122,36 @@ def _schema_fault(text: str) -> str:
     return f"was made by a newer MLflow than the {mlflow.__version__} here; name another store"
 
 
-def _migrate(path: Path) -> None:
+def _create(path: Path) -> None:
+    """A store without runs: a copy of the one that `make setup` had MLflow make, or made by MLflow now."""
+    artifacts = str(path.parent / "mlruns")
+    if not _empty().exists():
+        _migrate(path, artifacts)
+        return
+    shutil.copyfile(_empty(), path)
+    with closing(sqlite3.connect(path)) as database:  # MLflow's Default experiment, the only one
+        place = (f"{artifacts}/0", now(), now())
+        database.execute(
+            "UPDATE experiments SET artifact_location = ?, creation_time = ?, last_update_time = ?", place
+        )
+        database.commit()
+
+
+def _migrate(path: Path, artifacts: str) -> None:
+    preload()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(f"sqlite:///{path}", str(path.parent / "mlruns"))._dispose_engine()
+    SqlAlchemyStore(f"sqlite:///{path}", artifacts)._dispose_engine()
+
+
+def _empty() -> Path:
+    return Path(sys.prefix, "share", "tinynet", f"mlflow-{version('mlflow')}.db")
+
+
+def prepare() -> None:
+    """Let MLflow make an empty store in this environment, to be copied: a second of migrations, once."""
+    _empty().unlink(missing_ok=True)
+    make_sqlite(_empty(), lambda path: _migrate(path, "mlruns"))
 
 
 def _backend(where: Address, write: bool) -> "Tables | Client":
@@ -132,15 +162,15 @@ def _backend(where: Address, write: bool) -> "Tables | Client":
         if known is None and not write:
             raise complaint(where.uri, "there is no sweep in it yet; `make sweep` records one")
         if known is None:  # an empty database: MLflow makes its tables, one process of this machine at a time
+            preload()
             from mlflow.store.db.utils import _safe_initialize_tables
 
             _safe_initialize_tables(engine)
             _client(where)
             known = _known(engine)
         if known:
-            return Tables(engine, _models() if write else {})
+            return Tables(engine)
         engine.dispose()
-    preload()
     if where.kind == "server":
         _greet(where)
     return _client(where)
@@ -176,14 +206,8 @@ def _known(engine) -> bool | None:
     return live == ours and revision == REVISION and not workspaces
 
 
-def _models() -> dict[str, object]:
-    from mlflow.store.db.base_sql_model import Base
-    from mlflow.store.tracking.dbmodels import models  # noqa: F401  (they register themselves)
-
-    return {name: Base.metadata.tables[name] for name in COLUMNS}
-
-
 def _client(where: Address) -> Client:
+    preload()
     from mlflow import MlflowClient, entities
 
     server = where.kind == "server"
@@ -201,6 +225,7 @@ def _client(where: Address) -> Client:
 
 def _greet(where: Address) -> None:
     """Ask the server something small: one that is dead or frozen is known within seconds."""
+    preload()
     path = "/api/2.0/mlflow/experiments/search"
     _http(where, "POST", path, json={"max_results": 1}, timeout=GREETING, max_retries=1)
 
@@ -258,22 +283,12 @@ class Store:
         return str(experiment_id), artifacts
 
     def _make_experiment(self, name: str) -> tuple[str, str, str]:
-        from mlflow.exceptions import MlflowException
-
-        folder = None  # a server knows where its artifacts go
-        if self.where.path is not None:
-            folder = str(self.where.path.parent / "mlruns" / "".join(c if c.isalnum() else "_" for c in name))
         kind = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on training runs
-        client = _client(self.where).client
-        for attempt in range(3):  # MLflow itself waits 20 s for a lock
-            try:
-                client.create_experiment(name, folder, kind)
-                break
-            except MlflowException as error:
-                if error.error_code == "RESOURCE_ALREADY_EXISTS":  # another process was first
-                    break
-                if attempt == 2 or "is locked" not in str(error):
-                    raise
+        if self.where.path is not None:
+            folder = "".join(c if c.isalnum() else "_" for c in name)
+            self.backend.make_experiment(name, str(self.where.path.parent / "mlruns" / folder), kind)
+        else:  # where MLflow or its server knows the place of artifacts
+            _client(self.where).make_experiment(name, None, kind)
         return self.backend.experiment(name)
 
 
@@ -292,6 +307,13 @@ class Sweep:
         with _complaints(self.store.where):
             found = self.store.backend.recorded(self.run_id)
         return {key: (outcome, np.inf if error is None else error) for key, (outcome, error) in found.items()}
+
+    def take_over(self, names: Mapping[str, str]) -> int:
+        """Copy runs that the store holds of other sweeps: fingerprint -> the name here; how many it did."""
+        with _complaints(self.store.where):
+            taken = self.store.backend.take_over(self._place, (self.run_id, self._start), names)
+        self._changed |= taken > 0
+        return taken
 
     def record(self, runs: Sequence[Run]) -> None:
         """Record runs, all or none. One that is there and FINISHED stays, any other is replaced."""
@@ -323,10 +345,13 @@ class Sweep:
 
 @cache
 def _context() -> dict[str, str]:
-    """The tags that MLflow's own client gives a run: user, source, git commit."""
-    from mlflow.tracking.context.registry import resolve_tags
-
-    return resolve_tags()
+    """The tags that MLflow's own client gives a run of a script."""
+    try:
+        user = getpass.getuser()
+    except (ImportError, KeyError, OSError):  # nobody that the machine knows
+        user = "unknown"
+    source = sys.argv[0] or "<console>"
+    return {"mlflow.user": user, "mlflow.source.name": source, "mlflow.source.type": "LOCAL"}
 
 
 def _complete(run: Run, parent: str | None = None) -> Run:
@@ -338,7 +363,9 @@ def _checked(run: Run) -> Run:
     """The run as it arrives in the store, past MLflow's own validators: text, and finite curves."""
     names = {"mlflow.runName": run.name} if run.fingerprint else {}
     single = {key: ([0], [value]) for key, value in run.metrics.items()}
-    curves = {_metric_name(key): _finite(key, curve) for key, curve in {**single, **run.curves}.items()}
+    curves = {
+        _valid_name("metric", key): _finite(key, curve) for key, curve in {**single, **run.curves}.items()
+    }
     return replace(
         run,
         params={key: _valid("param", key, str(value)) for key, value in run.params.items()},
@@ -348,18 +375,20 @@ def _checked(run: Run) -> Run:
     )
 
 
-@lru_cache(10_000)  # few values differ between the runs of a sweep
 def _valid(kind: str, key: str, value: str) -> str:
-    from mlflow.utils import validation
+    """The value, cut where MLflow cuts it."""
+    _valid_name(kind, key)
+    return value[: LONGEST[kind]]
 
-    return (validation._validate_param if kind == "param" else validation._validate_tag)(key, value).value
 
-
-@lru_cache(1000)
-def _metric_name(key: str) -> str:
-    from mlflow.utils.validation import _validate_metric
-
-    _validate_metric(key, 0.0, 0, 0)
+@cache
+def _valid_name(kind: str, key: str) -> str:
+    """The key, if MLflow takes it as a name: it might be that of a file."""
+    if not re.fullmatch(r"[/\w.\- :]*", key) or len(key) > LONGEST["key"]:
+        what = "letters, digits and _ - . : / or a space"
+        raise ValueError(f"{kind} {key!r}: give a name of at most {LONGEST['key']} {what}")
+    if posixpath.normpath(key) != key or key == "." or key.startswith(("..", "/")):
+        raise ValueError(f"{kind} {key!r}: as a file it would be {posixpath.normpath(key)!r}; give that name")
     return key
 
 
@@ -404,17 +433,19 @@ def sweeps(uri: str) -> list[dict]:
         return backend.sweeps(None)
 
 
-def recorded(uri: str, experiment: str, fingerprint: str) -> dict[str, tuple[str | None, float]]:
-    """As Sweep.recorded, of the sweep that open_sweep would continue; {} without one. Makes nothing."""
+def foreseen(uri: str, experiment: str, fingerprint: str, wanted: Iterable[str]) -> tuple[int, int]:
+    """How many runs of a sweep are there, and how many it would copy from other sweeps. Makes nothing."""
     path = address(uri).path
     if path is not None and not path.exists():
-        return {}
+        return 0, 0
     with _reading(uri) as (_, backend):
+        there = set()
         for sweep in backend.sweeps(experiment):
             tags = backend.contents(sweep["run_id"], of_children=False)["tags"]
             if any((key, value) == (SWEEP, fingerprint) for _, key, value in tags):
-                return backend.recorded(sweep["run_id"])
-    return {}
+                there = set(backend.recorded(sweep["run_id"]))
+                break
+        return len(there), len(backend.finished(set(wanted) - there))
 
 
 @contextmanager
@@ -444,13 +475,15 @@ def _no_sweep(experiment: str | None, sweep: str | None, sweeps: Sequence[dict])
 
 def attach(uri: str, run_id: str, folder: str | Path) -> None:
     """Attach the files of a folder to a run, as artifacts."""
-    where = address(uri)
-    preload()
-    with _complaints(where):
-        _attach(where, _client(where).client.get_run(run_id).info.artifact_uri, folder)
+    with _reading(uri) as (where, backend):
+        _attach(where, backend.artifacts(run_id), folder)
 
 
 def _attach(where: Address, artifacts: str, folder: str | Path) -> None:
+    if Path(artifacts).is_absolute():
+        shutil.copytree(folder, artifacts, dirs_exist_ok=True)
+        return
+    preload()
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     get_artifact_repository(artifacts, tracking_uri=where.uri).log_artifacts(str(folder))

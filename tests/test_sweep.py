@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import tinynet
+from experiments import stacks
 from experiments.run import command
 from experiments.tracking import load_sweep
 from tinynet import gradients
@@ -159,16 +160,6 @@ def test_a_dry_run_names_the_runs_and_touches_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_wider_grid_is_a_sweep_of_its_own_and_whole(tmp_path):
-    run(tmp_path, "-m", "seed=0,1", "n_epochs=3")
-    before = load_sweep(store(tmp_path))
-    printed = run(tmp_path, "-m", "seed=0,1,2", "n_epochs=3")
-    wider = load_sweep(store(tmp_path))
-    assert "are there" not in printed
-    assert (wider.run_id != before.run_id, len(wider.runs), wider.status) == (True, 3, "FINISHED")
-    assert len(load_sweep(store(tmp_path), sweep=before.run_id).runs) == 2
-
-
 def test_a_dry_run_says_how_many_runs_are_there(quick):
     folder, _, sweep = quick
     assert "40 of 40 runs are there" in run(folder, "experiment=quick", "dry_run=true")
@@ -207,3 +198,36 @@ def test_diagnostics_along_the_way_are_recorded_at_about_fifty_epochs(tmp_path):
     assert 35 <= len(watched) <= 50
     assert watched[[0, -1]].tolist() == [1, 400]
     assert np.nanmax(np.abs(1 - cosine[kinks == 0])) < 1e-3  # away from kinks only rounding is left
+
+
+def test_a_wider_grid_takes_over_what_earlier_sweeps_trained(tmp_path, monkeypatch):
+    narrow = ("-m", "gradient=numeric,analytic", "seed=0,1", "n_epochs=20")
+    run(tmp_path, *narrow)
+    first, trained, train = load_sweep(store(tmp_path)), [], stacks.train
+
+    def watched(stack):
+        trained.extend((settings.mode, settings.seed) for settings in stack)
+        return train(stack)
+
+    monkeypatch.setattr(stacks.Sweep, "train", staticmethod(watched))
+    wider = (*narrow[:2], "seed=0,1,2", "learning_rate=0.1,0.2", "n_epochs=20")
+    assert "(4 would be copied from other sweeps)" in run(tmp_path, *wider, "dry_run=true")
+    assert "4 of 12 runs are there, 4 of them copied from other sweeps" in run(tmp_path, *wider)
+    assert len(trained) == 8
+    second = load_sweep(store(tmp_path))
+    assert (len(first.runs), len(second.runs), second.status) == (4, 12, "FINISHED")
+    assert len(load_sweep(store(tmp_path), sweep=first.run_id).runs) == 4
+    error = dict(zip(second.runs["tags.fingerprint"], second.curves["error"].T, strict=True))
+    for fingerprint, curve in zip(first.runs["tags.fingerprint"], first.curves["error"].T, strict=True):
+        np.testing.assert_array_equal(error[fingerprint], curve)
+    run(tmp_path, *wider, "fresh=true")
+    assert len(trained) == 8 + 12
+
+
+def test_a_sweep_into_a_store_that_is_known_does_without_importing_mlflow(tmp_path, monkeypatch):
+    """It would take longer than everything else together."""
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    printed = process(tmp_path, "experiment=quick", "n_epochs=2")
+    assert "40 runs" in printed
+    assert "| mlflow" not in printed
+    assert len(load_sweep(store(tmp_path)).runs) == 40

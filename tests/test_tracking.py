@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,9 +13,11 @@ import threading
 import time
 import tomllib
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -173,9 +176,85 @@ def test_rows_go_in_in_the_order_of_their_primary_key():
 
 
 def test_columns_are_those_of_mlflows_models(uri):
-    live = {name: [column.name for column in table.columns] for name, table in tracking._models().items()}
-    assert live == {name: columns.split() for name, columns in tables.COLUMNS.items()}
+    from mlflow.store.db.base_sql_model import Base
+    from mlflow.store.db.utils import _get_latest_schema_revision
+    from mlflow.store.tracking.dbmodels import models  # noqa: F401  (they register themselves)
+
+    known = {name: Base.metadata.tables[name].columns for name in tables.COLUMNS}
+    live = {name: " ".join(column.name for column in columns) for name, columns in known.items()}
+    assert live == tables.COLUMNS
+    assert _get_latest_schema_revision() == tables.REVISION
     assert isinstance(tracking.open_store(uri).backend, tables.Tables)
+
+
+def dump(path):
+    """All of a database but times and place; sorted, as MLflow orders constraints by chance."""
+    with closing(sqlite3.connect(path)) as database:
+        lines = "\n".join(database.iterdump()).replace(str(path.parent), "PLACE").splitlines()
+    return re.sub(r"\b1[78]\d{11}\b", "TIME", "\n".join(sorted(line.strip("\t ,") for line in lines)))
+
+
+def test_an_empty_store_is_what_mlflow_makes(tmp_path):
+    ours, theirs = tmp_path / "ours" / "mlflow.db", tmp_path / "theirs" / "mlflow.db"
+    assert tracking._empty().exists(), "`make setup` makes it"
+    stores.make_sqlite(ours, tracking._create)
+    stores.make_sqlite(theirs, lambda path: tracking._migrate(path, str(path.parent / "mlruns")))
+    assert "PLACE/mlruns/0" in dump(ours)
+    assert dump(ours) == dump(theirs)
+
+
+def test_without_an_empty_store_to_copy_mlflow_makes_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    record(tracking.open_store(f"sqlite:///{tmp_path}/mlflow.db"), some_runs(1))
+    assert dump(tmp_path / "mlflow.db").count("f00d")
+
+
+def test_an_experiment_is_made_as_mlflows_client_makes_it(template, tmp_path):
+    ours, theirs = (Path(shutil.copy(template, tmp_path / name)) for name in ("a.db", "b.db"))
+    for path, opened in ((ours, tracking.open_store), (theirs, by_client)):
+        opened(f"sqlite:///{path}")._experiment("odd name/é")
+        opened(f"sqlite:///{path}")._experiment("odd name/é")
+    assert "odd_name_é" in dump(ours)
+    assert dump(ours) == dump(theirs)
+
+
+def test_context_is_that_of_mlflows_client():
+    from mlflow.tracking.context.registry import resolve_tags
+
+    theirs = {key: value for key, value in resolve_tags().items() if "git" not in key}
+    assert tracking._context.__wrapped__() == theirs
+
+
+NAMES = st.text(st.sampled_from("ab./_- :$é\t%"), max_size=8) | st.sampled_from(["x" * 250, "x" * 251])
+
+
+@settings(max_examples=300)
+@given(kind=st.sampled_from(["param", "tag", "metric"]), name=NAMES)
+def test_names_are_refused_when_mlflow_refuses_them(kind, name):
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils import validation
+
+    def taken(check, *errors):
+        try:
+            return check() is not None
+        except errors:
+            return False
+
+    theirs = {
+        "param": lambda: validation._validate_param(name, "1"),
+        "tag": lambda: validation._validate_tag(name, "1"),
+        "metric": lambda: validation._validate_metric(name, 0.0, 0, 0) or len(name) <= 250 or None,
+    }[kind]
+    assert taken(lambda: tracking._valid_name(kind, name), ValueError) == taken(theirs, MlflowException)
+
+
+@pytest.mark.parametrize("kind", ["param", "tag"])
+@pytest.mark.parametrize("length", [0, 5999, 6001, 7999, 8001])
+def test_values_are_cut_where_mlflow_cuts_them(kind, length):
+    from mlflow.utils import validation
+
+    theirs = {"param": validation._validate_param, "tag": validation._validate_tag}[kind]
+    assert tracking._valid(kind, "key", "x" * length) == theirs("key", "x" * length).value
 
 
 def test_bound_on_mlflow_is_what_the_guard_knows():
@@ -287,6 +366,32 @@ def test_stores_opened_at_once_open_one_sweep(uri):
     assert len(tracking.load_sweep(uri).runs) == 6
 
 
+def test_a_run_taken_over_is_the_run_but_for_its_name_and_sweep(uri, template, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "CHUNK", 2)
+    other, runs = f"sqlite:///{shutil.copy(template, tmp_path / 'other.db')}", some_runs(failed=[3])
+    names = {run.fingerprint: f"{run.name} again" for run in some_runs(8)}
+    whole = [replace(run, name=names[run.fingerprint]) for run in runs if not run.failed]
+    record(tracking.open_store(uri), runs)
+    before = tracking.load_sweep(uri, sweep="first")
+    sweep = tracking.open_store(uri).open_sweep("wider", "beef", "second", {}, {})
+    assert sweep.take_over(names) == 5
+    assert sweep.take_over(names) == 0
+    sweep.end("FINISHED")
+    record(tracking.open_store(other), whole, "wider", "second")
+    ours, theirs = (tracking.load_sweep(address, sweep="second") for address in (uri, other))
+    assert ours.runs["tags.taken_over"].isin(before.runs["run_id"]).all()
+    drop = ["run_id", "tags.mlflow.parentRunId", "tags.taken_over"]
+    pd.testing.assert_frame_equal(
+        ours.runs.drop(columns=drop), theirs.runs.drop(columns=drop, errors="ignore")
+    )
+    for key, curve in theirs.curves.items():
+        np.testing.assert_array_equal(ours.curves[key], curve)
+    assert len(tracking.load_sweep(uri, sweep="first").runs) == len(runs)
+    third = tracking.open_store(uri).open_sweep("third", "cafe", "third", {}, {})
+    assert third.take_over(names) == 5  # of the newest copies: one parent, one name each
+    assert third.recorded() == sweep.recorded()
+
+
 def test_fresh_opens_another_sweep_and_the_newest_is_continued(uri):
     store = tracking.open_store(uri)
     first = record(store, some_runs(2))
@@ -319,7 +424,7 @@ def test_a_deleted_experiment_is_named(uri):
     ("change", "says"),
     [
         ({"params": {"a$b": 1}}, "a\\$b"),
-        ({"tags": {"a/../b": "1"}}, "resolve to 'b'"),
+        ({"tags": {"a/../b": "1"}}, "would be 'b'"),
         ({"metrics": {"x" * 251: 1.0}}, "251|250"),
     ],
 )
