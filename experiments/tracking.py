@@ -32,10 +32,11 @@ from experiments.stores import masked as masked  # for those who print a URI
 from experiments.tables import COLUMNS, FINGERPRINT, PARENT, REVISION, SWEEP, Tables, now
 
 _THEIRS = {"mlflow", "sqlalchemy", "sqlite3"}  # whose errors are faults of a store
-_SIGNS = {
+_GONE = "the server does not answer; see that it runs and that host and port are right"
+_SIGNS = {  # in what is raised of a store -> what it means
     "is locked": f"another program has held a lock on it for {PATIENCE} s; end it, then run this again",
     "disk is full": "no space is left on the disk; make room, then run this again",
-    "Max retries exceeded": "the server does not answer; see that it runs and that host and port are right",
+    **dict.fromkeys(("Max retries exceeded", "Connection broken", "Connection aborted"), _GONE),
     "timed out": "the server does not answer in time; see that it runs, then run this again",
 }
 LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # characters that MLflow keeps

@@ -280,6 +280,17 @@ def test_a_store_with_another_column_is_left_to_mlflow(uri):
     assert len(tracking.load_sweep(uri).runs) == 2
 
 
+@pytest.mark.parametrize(
+    "fault", ["Max retries exceeded with url: /", "Connection broken: IncompleteRead(0 bytes)"]
+)
+def test_a_server_that_is_gone_is_named_in_the_midst_of_an_answer_too(fault):
+    with (
+        pytest.raises(StoreError, match="http://host:1: the server does not answer; see"),
+        tracking._complaints(stores.address("http://host:1")),
+    ):
+        raise OSError(fault)
+
+
 # --- once, whole, finished ----------------------------------------------------------------------------
 
 
