@@ -92,7 +92,8 @@ class Tables:
                 connection.exec_driver_sql("PRAGMA cache_size = -65536")  # 64 MB
                 _begin(connection)
             else:
-                connection.execute(self.sql.select(lock.left).where(lock).with_for_update())
+                # Not FOR UPDATE: whoever inserts a row that refers to this one would wait, and deadlock.
+                connection.execute(self.sql.select(lock.left).where(lock).with_for_update(key_share=True))
             yield connection
             connection.commit()
 

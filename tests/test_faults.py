@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from servers import Server
 from test_sweep import ROOT, store
-from test_tracking import Server, template  # noqa: F401  (a fixture)
 
 from experiments import analysis, tracking
 
@@ -312,7 +312,7 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("fault", SPOILT)
-def test_a_store_of_another_kind_is_named_and_left_untouched(tmp_path, template, fault):  # noqa: F811
+def test_a_store_of_another_kind_is_named_and_left_untouched(tmp_path, template, fault):
     path, (spoil, message) = Path(shutil.copy(template, tmp_path / "mlflow.db")), SPOILT[fault]
     spoil(path)
     before = path.read_bytes()
@@ -366,7 +366,7 @@ def test_a_server_that_answers_500_is_known_within_seconds(tmp_path):
 
 
 @pytest.mark.parametrize("fault", ["dies", "freezes"])
-def test_what_a_server_missed_is_recorded_when_it_is_back(tmp_path, template, fault, uninterrupted):  # noqa: F811
+def test_what_a_server_missed_is_recorded_when_it_is_back(tmp_path, template, fault, uninterrupted):
     folder = tmp_path / "server"
     folder.mkdir()
     server = Server(folder, template)

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -25,16 +24,11 @@ from hypothesis import strategies as st
 from experiments import client, stores, tables, tracking
 from experiments.tracking import Run, StoreError
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, of its dependencies
+pytestmark = [
+    pytest.mark.usefixtures("starting"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # MLflow's own, of its dependencies
+]
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory):
-    """A store that MLflow has made, to copy: a second of migrations once, not in every test."""
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    tracking.open_store(f"sqlite:///{path}")
-    return path
 
 
 @pytest.fixture
@@ -790,64 +784,6 @@ def test_without_hard_links_the_store_is_moved(tmp_path, monkeypatch):
 
 # --- a server -----------------------------------------------------------------------------------------
 
-SERVE = """
-import sys
-from mlflow.server import app
-from mlflow.server.handlers import initialize_backend_stores
-from werkzeug.serving import make_server
-initialize_backend_stores(sys.argv[1], sys.argv[1], sys.argv[2])
-make_server("127.0.0.1", int(sys.argv[3]), app, threaded=True).serve_forever()
-"""
-
-
-class Server:
-    """MLflow's own server in a process, on a store of its own."""
-
-    def __init__(self, folder, template):
-        self.behind, self.artifacts = (
-            f"sqlite:///{shutil.copy(template, folder / 'mlflow.db')}",
-            str(folder / "files"),
-        )
-        with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self.port}"
-
-    def start(self):
-        command = [sys.executable, "-c", SERVE, self.behind, self.artifacts, str(self.port)]
-        env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "_MLFLOW_SERVER_FILE_STORE": self.behind}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        # A session of its own: when a group with a stopped member loses its parent, all of it is hung up.
-        self.process = subprocess.Popen(command, env=env, start_new_session=True, **quiet)
-
-    def wait(self):
-        for _ in range(300):
-            with closing(socket.socket()) as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            assert self.process.poll() is None
-            time.sleep(0.1)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def starting(template, tmp_path_factory):
-    """Begun with the first test, so that it is up when the tests of servers come."""
-    server = Server(tmp_path_factory.mktemp("server"), template)
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def server(starting, monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
-    starting.wait()
-    return starting
-
 
 def test_a_server_holds_the_same_as_a_database(server, uri):
     address, behind = server.uri, server.behind
@@ -893,35 +829,6 @@ def test_a_frozen_server_is_known_within_seconds(server, monkeypatch):
         assert time.monotonic() - began < 5
     finally:
         server.process.send_signal(signal.SIGCONT)
-
-
-# --- PostgreSQL ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(
-    "TINYNET_POSTGRES" not in os.environ, reason="set TINYNET_POSTGRES to the URI of an empty database"
-)
-def test_postgresql_holds_the_same_as_sqlite(uri):
-    address = os.environ["TINYNET_POSTGRES"]
-    runs = some_runs(failed=[3])
-    ours = tracking.load_sweep(record(tracking.open_store(uri), runs).store.uri)
-    store = tracking.open_store(address)
-    assert isinstance(store.backend, tables.Tables)
-    fresh = store.open_sweep(
-        "convergence", "f00d", "first", {"seeds": 6}, {"command": "make sweep"}, fresh=True
-    )
-    fresh.end("FINISHED")
-    record(store, runs)
-    theirs = tracking.load_sweep(address)
-    theirs_by_client = tracking.load_sweep(address)
-    same(theirs, theirs_by_client)
-    columns = [c for c in ours.runs if c not in ("run_id", "tags.mlflow.parentRunId")]
-    assert ours.runs[columns].equals(theirs.runs[columns])
-    assert np.array_equal(ours.curves["error"], theirs.curves["error"], equal_nan=True)
-    again = store.open_sweep("convergence", "f00d", "second", {}, {})
-    assert (again.run_id, len(again.recorded())) == (fresh.run_id, 5)
-    again.record(some_runs())
-    assert len(again.recorded()) == 6
 
 
 # --- the link -----------------------------------------------------------------------------------------

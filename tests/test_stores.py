@@ -1,0 +1,207 @@
+"""A SQLite file, PostgreSQL and an MLflow server hold the same sweep, and give the same report."""
+
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from test_sweep import ROOT, run
+from test_tracking import (  # noqa: F401  (laws of any store: here they meet the uri below, a database)
+    record,
+    same,
+    some_runs,
+    test_a_deleted_experiment_is_named,
+    test_a_deleted_run_is_recorded_again,
+    test_a_sweep_without_runs_loads_empty,
+    test_columns_are_those_of_mlflows_models,
+    test_every_way_of_loading_gives_the_same,
+    test_fresh_opens_another_sweep_and_the_newest_is_continued,
+    test_loading_from_a_database_does_not_import_mlflow,
+    test_names_that_mlflow_refuses_are_refused,
+    test_recorded_gives_outcome_and_final_error,
+    test_stores_opened_at_once_open_one_sweep,
+    test_the_newest_sweep_is_loaded_or_the_one_named,
+    test_what_is_loaded_is_what_was_recorded,
+)
+
+from experiments import page, report, stacks, tables, tracking
+
+pytestmark = [
+    pytest.mark.usefixtures("starting"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # MLflow's own, of its dependencies
+]
+KINDS = ["sqlite", "postgresql", "server"]
+N_RUNS = 16
+QUICK = ("experiment=quick", "seed=0,1")
+SWEEP = (*QUICK, "learning_rate=0.1,1", "bias=true", "diagnostics=true", "online_error=true")
+
+
+@pytest.fixture(scope="module")
+def laws(postgres):
+    # With its driver's name, which MLflow's own client must be told under SQLAlchemy 2.1.
+    return postgres.database("laws").replace("postgresql:", "postgresql+psycopg2:")
+
+
+@pytest.fixture
+def uri(postgres, laws):
+    """A database with MLflow's tables, and nothing in them."""
+    tracking.open_store(laws)
+    full = ("experiment_tags", *reversed(tables.COLUMNS))
+    postgres.sql("laws", *(f"DELETE FROM {table}" for table in full))
+    return laws
+
+
+@pytest.fixture(scope="module")
+def places(template, postgres, starting, tmp_path_factory):
+    """kind -> a folder, and the URI of an empty store as a user writes it."""
+    starting.wait()
+    folders = {kind: tmp_path_factory.mktemp(kind) for kind in KINDS}
+    file = shutil.copy(template, folders["sqlite"])
+    uris = f"sqlite:///{file}", postgres.database("sweeps"), starting.uri
+    return {kind: (folders[kind], uri) for kind, uri in zip(KINDS, uris, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def swept(places):
+    """kind -> (folder, URI) of a store that holds SWEEP, each run said to have taken a millisecond."""
+
+    def train(stack):
+        return replace(stacks.train(stack), seconds=0.001 * len(stack))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stacks.Sweep, "train", staticmethod(train))
+        for folder, uri in places.values():
+            run(folder, *SWEEP, f"tracking.uri={uri}")
+    return places
+
+
+@pytest.fixture(scope="module")
+def sweeps(swept):
+    return {kind: tracking.load_sweep(uri, experiment="quick") for kind, (_, uri) in swept.items()}
+
+
+@pytest.fixture(scope="module")
+def reports(swept):
+    """kind -> (file of the report -> its bytes)."""
+    found = {}
+    for kind, (folder, uri) in swept.items():
+        made = folder / "report"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            assert report.main(["--store", uri, "--experiment", "quick", "--output", str(made)]) == 0
+        found[kind] = {str(p.relative_to(made)): p.read_bytes() for p in made.rglob("*.*")}
+    return found
+
+
+def neutral(content, uri, sweep):
+    """A page or table without what must differ between stores: address, ids, names, dates and seconds."""
+    text = content.decode()
+    for run_id in (sweep.run_id, *sweep.runs["run_id"]):
+        text = text.replace(run_id, "RUN")
+    for said in (sweep.name, page._date(sweep.start_time), page._date(sweep.end_time)):
+        text = text.replace(said, "THEN")
+    store = re.escape(html.escape(tracking.masked(uri)))
+    text = re.sub(rf"(&#39;)?(tracking\.uri=)?{store}(&#39;)?", "STORE", text)
+    return re.sub(r"(<th>seconds, \w+</th><td>)[\d.e-]+", r"\1SECONDS", text)
+
+
+def plain(sweep):
+    """Every number and word of a sweep but ids, times, and the command, which names the store."""
+    own = ["run_id", "tags.mlflow.parentRunId"]
+    return {
+        "runs": sweep.runs.drop(columns=own).to_csv(),
+        "types": {c: t for c, t in sweep.runs.dtypes.items() if c not in own},
+        "curves": {k: (c.shape, c.tobytes()) for k, c in sweep.curves.items()},
+        "sweep": (sweep.experiment, sweep.status, sweep.params),
+        "metrics": {k: v for k, v in sweep.metrics.items() if not k.startswith("seconds.")},
+        "tags": {k: v for k, v in sweep.tags.items() if k not in ("command", "mlflow.runName")},
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_every_store_holds_the_same_sweep(sweeps, kind):
+    expected, found = plain(sweeps["sqlite"]), plain(sweeps[kind])
+    assert len(sweeps[kind].runs) == N_RUNS
+    assert set(sweeps[kind].runs["tags.outcome"]) >= {"diverged", "converged"}
+    for part in expected:
+        assert found[part] == expected[part], part
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_every_store_gives_the_same_report(swept, sweeps, reports, kind):
+    expected, found = reports["sqlite"], reports[kind]
+    assert {"report.html", "tables/runs.csv", "figures/pairs.svg"} < set(found) == set(expected)
+    for file in found:
+        if file in ("report.html", "tables/runs.csv"):
+            one, other = (neutral(reports[k][file], swept[k][1], sweeps[k]) for k in ("sqlite", kind))
+            assert one == other, file
+        else:
+            assert found[file] == expected[file], file
+    assert b"s3cr3t" not in b"".join(found.values())
+    where = tracking.address(swept[kind][1])
+    attached = tracking._client(where).client.list_artifacts(sweeps[kind].run_id)
+    assert {"config.yaml", "report.html", "tables", "figures"} == {file.path for file in attached}
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_a_sweep_stopped_midway_goes_on_where_it_stopped(places, kind, monkeypatch):
+    folder, uri = places[kind]
+    words = (*QUICK, "n_epochs=7", "tracking.experiment=stopped", f"tracking.uri={uri}")
+    trained, most = [], 2
+
+    def train(stack):
+        if len(trained) == most:
+            raise KeyboardInterrupt
+        trained.append(len(stack))
+        return stacks.train(stack)
+
+    monkeypatch.setattr(stacks.Sweep, "train", staticmethod(train))
+    assert "stopped at 8 of 16 runs" in run(folder, *words, code=130)
+    assert tracking.load_sweep(uri, experiment="stopped").status == "KILLED"
+    most = 4
+    assert "8 of 16 runs are there" in run(folder, *words)
+    assert "all 16 runs are there" in run(folder, *words)
+    sweep = tracking.load_sweep(uri, experiment="stopped")
+    assert (sum(trained), len(sweep.runs), sweep.status) == (16, 16, "FINISHED")
+
+
+def test_two_processes_that_start_one_sweep_at_once_record_each_run_once(postgres, tmp_path):
+    """In a database that MLflow has not seen yet: both would make its tables, the experiment, the sweep."""
+    uri = postgres.database("shared")
+    code = (
+        "import os, sys; from experiments import run, tracking; tracking.preload(); other = os.fork()\n"
+        "run.command(); sys.exit(other and os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]))"
+    )
+    words = ("experiment=quick", f"tracking.uri={uri}", "hydra.launcher.max_stack=2")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path, text=True, capture_output=True, check=False, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.count("finished in")) == (0, 2), done.stdout + done.stderr
+    sweep = tracking.load_sweep(uri)
+    assert len(sweep.runs) == sweep.runs["name"].nunique() == 40
+    assert set(sweep.runs["status"]) == {sweep.status} == {"FINISHED"}
+    assert len(tracking.sweeps(uri)) == 1
+    with tracking._reading(uri) as (_, backend):
+        assert sum(map(len, backend.history(sweep.run_id, "error", 121))) == 40 * 121
+
+
+def test_a_stack_is_recorded_whole_or_not_at_all(uri, monkeypatch):
+    sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+
+    def broken(runs, time, whole=tables.metric_rows):
+        yield from list(whole(runs, time))[:20]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tables, "metric_rows", broken)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.record(some_runs())
+    monkeypatch.undo()
+    assert len(tracking.load_sweep(uri).runs) == 0
+    sweep.record(some_runs())
+    assert len(sweep.recorded()) == len(tracking.load_sweep(uri).runs) == 6
