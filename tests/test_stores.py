@@ -16,6 +16,7 @@ from test_tracking import (  # noqa: F401  (laws of any store: here they meet th
     some_runs,
     test_a_deleted_experiment_is_named,
     test_a_deleted_run_is_recorded_again,
+    test_a_run_taken_over_is_the_run_but_for_its_name_and_sweep,
     test_a_sweep_without_runs_loads_empty,
     test_columns_are_those_of_mlflows_models,
     test_every_way_of_loading_gives_the_same,
@@ -50,8 +51,7 @@ def laws(postgres):
 def uri(postgres, laws):
     """A database with MLflow's tables, and nothing in them."""
     tracking.open_store(laws)
-    full = ("experiment_tags", *reversed(tables.COLUMNS))
-    postgres.sql("laws", *(f"DELETE FROM {table}" for table in full))
+    postgres.sql("laws", *(f"DELETE FROM {table}" for table in reversed(tables.COLUMNS)))
     return laws
 
 
