@@ -28,16 +28,18 @@ MARGINS = Margins()
 
 
 class Estimate(NamedTuple):
-    """A number with its interval, the pairs it rests on, and the coverage the interval is built for."""
+    """A number with its interval, the pairs and seeds it rests on, and the coverage of the interval."""
 
     value: float  # NaN where the data do not determine it
     low: float
     high: float
     n: int
+    n_seeds: int
     coverage: float = CONFIDENCE
 
-    def verdict(self, margin):
-        return verdict((self.low, self.high), margin)
+    def verdict(self, margin) -> str:
+        """`verdict`'s; of fewer than 6 seeds unresolved: one pair of one would bound a share above 1 %."""
+        return verdict((self.low, self.high), margin) if self.n_seeds >= FEWEST_SEEDS else "unresolved"
 
 
 def verdict(interval, margin):
@@ -76,7 +78,7 @@ def share(hits, seed=None, confidence=CONFIDENCE) -> Estimate:
     hits = np.asarray(hits, dtype=bool)
     n, count, design = hits.size, int(hits.sum()), design_effect(hits, seed)
     low, high = clopper_pearson(count / design, n / design, confidence)
-    return Estimate(count / n if n else np.nan, low, high, n, confidence)
+    return Estimate(count / n if n else np.nan, low, high, n, n_seeds(hits, seed), confidence)
 
 
 def other(labels_a, labels_b, seed=None, confidence=CONFIDENCE) -> Estimate:
@@ -108,7 +110,12 @@ def share_difference(hit_a, hit_b, seed=None, confidence=CONFIDENCE) -> Estimate
     p, q = ((difference == 1).sum() / design + 1) / total, ((difference == -1).sum() / design + 1) / total
     half = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt((p + q - (p - q) ** 2) / total)
     low, high = max(-1.0, float(p - q - half)), min(1.0, float(p - q + half))
-    return Estimate(float(difference.mean()) if n else np.nan, low, high, n, confidence)
+    value = float(difference.mean()) if n else np.nan
+    return Estimate(value, low, high, n, n_seeds(difference, seed), confidence)
+
+
+def n_seeds(values, seed) -> int:
+    return len(values) if seed is None else np.unique(seed).size
 
 
 def design_effect(values, seed):
@@ -143,6 +150,23 @@ def holm(p):
     return adjusted
 
 
+def stepwise(estimates, state, margin, confidence=CONFIDENCE) -> set:
+    """Which of several differences are "different", or "equivalent", at once: Holm's steps, by intervals.
+
+    estimates: key -> a function of the confidence that gives the Estimate. Each has an interval at
+    1 − α/m, m being how many are not found yet, until none is found any more: p ≤ α/m for its p of the
+    opposite. The chance that any is found wrongly is at most α = 1 − confidence.
+    """
+    found, before = set(), None
+    maybe = [
+        key for key, estimate in estimates.items() if estimate(confidence=confidence).verdict(margin) == state
+    ]
+    while found != before and len(found) < len(maybe):
+        before, level = found, 1 - (1 - confidence) / (len(estimates) - len(found))
+        found = {key for key in maybe if estimates[key](confidence=level).verdict(margin) == state} | found
+    return found
+
+
 def median(values, upper=None, seed=None, confidence=CONFIDENCE) -> Estimate:
     """The median with a distribution-free interval between two order statistics, x_(k) and x_(n + 1 − k).
 
@@ -158,7 +182,7 @@ def median(values, upper=None, seed=None, confidence=CONFIDENCE) -> Estimate:
     lower, upper = map(np.sort, bounds)
     n = lower.size
     if n == 0:
-        return Estimate(np.nan, -np.inf, np.inf, 0, 1.0)
+        return Estimate(np.nan, -np.inf, np.inf, 0, 0, 1.0)
     centre, centre_above = float(np.median(lower)), float(np.median(upper))
     sides = [(x > at).astype(int) - (x < at) for x, at in zip(bounds, (centre, centre_above), strict=True)]
     n_alone = int(n / max(design_effect(side, seed) for side in sides) + 1e-9)
@@ -169,7 +193,8 @@ def median(values, upper=None, seed=None, confidence=CONFIDENCE) -> Estimate:
     else:
         k = max(1, k_alone * n // n_alone)
         low, high, coverage = float(lower[k - 1]), float(upper[n - k]), float(1 - 2 * below[k_alone - 1])
-    return Estimate(centre if centre == centre_above else np.nan, low, high, n, coverage)
+    value = centre if centre == centre_above else np.nan
+    return Estimate(value, low, high, n, n_seeds(lower, seed), coverage)
 
 
 def lift(error):
@@ -226,12 +251,13 @@ def pairs_without_a_flip(margin, confidence=CONFIDENCE) -> int:
 
 
 class LeftOut(NamedTuple):
-    """Runs that are in no pair: rows of the table, and why."""
+    """Runs of a mode that are in no pair, and why."""
 
     pair: str
     mode: str
-    reason: str  # "missing" (rows empty) | "failed" | "duplicate" | "no partner" | "other start"
+    reason: str  # "missing" (no rows) | "failed" | "duplicate" | "no partner" | "other start"
     rows: tuple[int, ...]
+    known: int  # a row of the same pair, of whichever mode
 
 
 class Pairing(NamedTuple):
@@ -251,99 +277,27 @@ def pair_up(runs, a, b) -> Pairing:
         raise ValueError(f"a, b: both are {a!r}; a pair needs two modes")
     columns = (runs[name] for name in ("pair", "mode", "start", "failed"))
     pair, mode, start, failed = (np.asarray(column).tolist() for column in columns)
-    rows: dict = {}
-    for row in range(len(mode)):
+    found: dict = {}
+    for row, key in enumerate(pair):
         if mode[row] in (a, b):
-            rows.setdefault(pair[row], {a: [], b: []})[mode[row]].append(row)
+            found.setdefault(key, {a: [], b: []})[mode[row]].append(row)
     matched, left_out = [], []
-    for key, found in rows.items():
-        finished = {m: [row for row in found[m] if not failed[row]] for m in (a, b)}
+    for key, rows in found.items():
+        whole = {m: [row for row in rows[m] if not failed[row]] for m in (a, b)}
+        single = {m: whole[m][0] for m in (a, b) if len(whole[m]) == 1}
+        reasons = []
         for m in (a, b):
-            if lost := tuple(row for row in found[m] if failed[row]):
-                left_out.append(LeftOut(key, m, "failed", lost))
-            if len(finished[m]) > 1:
-                left_out.append(LeftOut(key, m, "duplicate", tuple(finished[m])))
-            if not found[m]:
-                left_out.append(LeftOut(key, m, "missing", ()))
-        single = {m: finished[m][0] for m in (a, b) if len(finished[m]) == 1}
+            lost = [row for row in rows[m] if failed[row]]
+            reasons += [(m, "failed", lost)] if lost else []
+            reasons += [(m, "duplicate", whole[m])] if len(whole[m]) > 1 else []
+            reasons += [(m, "missing", [])] if not rows[m] else []
         if len(single) < 2:
-            left_out += [LeftOut(key, m, "no partner", (row,)) for m, row in single.items()]
+            reasons += [(m, "no partner", [row]) for m, row in single.items()]
         elif not (start[single[a]] and start[single[a]] == start[single[b]]):
-            left_out += [LeftOut(key, m, "other start", (row,)) for m, row in single.items()]
+            reasons += [(m, "other start", [row]) for m, row in single.items()]
         else:
             matched.append((single[a], single[b]))
+        known = (rows[a] + rows[b])[0]
+        left_out += [LeftOut(key, m, reason, tuple(of), known) for m, reason, of in reasons]
     a_rows, b_rows = np.array(matched, dtype=int).reshape(-1, 2).T
     return Pairing(a_rows, b_rows, left_out)
-
-
-class Arm(NamedTuple):
-    """One mode's half of the pairs, columns (n_pairs,)."""
-
-    outcome: np.ndarray  # names
-    error: np.ndarray  # the final error
-    epochs: np.ndarray  # to one practical error; NaN = not within n_epochs
-
-
-def compare(a: Arm, b: Arm, n_epochs, seed, cell=None, margins=MARGINS):
-    """The rows of comparison.csv, flat dicts: one per cell in order of first appearance, the last for "all".
-
-    a, b: the halves, aligned by pair; seed (n_pairs,), the replicate; cell (n_pairs,) names, None for one.
-    Fields: cell, n_pairs, n_seeds, a_converged, b_converged, both_converged, a_only, b_only; p, exact
-    McNemar over pairs; p_holm, adjusted over cells (p itself in "all"); p_seeds, exact McNemar over seeds,
-    each counted for the mode that converges more often, so right for repeated seeds too; a_depth, b_depth,
-    median log10 error where both converge; and as x, x_low, x_high, x_n, x_coverage, x_verdict:
-    other: share of pairs with another outcome;  share: converged, a − b;  depth: decades where both
-    converge, a − b;  apart: share of those more than a decade apart (no verdict);  epochs: a − b.
-    Raises ValueError where columns differ in length.
-    """
-    seed = np.asarray(seed)
-    a, b = (Arm(*map(np.asarray, arm)) for arm in (a, b))
-    cell = np.full(seed.size, "single") if cell is None else np.asarray(cell)
-    if len(sizes := {column.size for column in (*a, *b, cell, seed)}) > 1:
-        raise ValueError(f"pairs: columns of {sorted(sizes)} values; all must be aligned, one value per pair")
-
-    def row(name, of):
-        halves = (Arm(*(column[of] for column in arm)) for arm in (a, b))
-        return {"cell": str(name)} | _row(*halves, n_epochs, seed[of], margins)
-
-    rows = [row(name, cell == name) for name in dict.fromkeys(cell.tolist())]
-    for cell_row, p in zip(rows, holm([r["p"] for r in rows]), strict=True):
-        cell_row["p_holm"] = float(p)
-    return [*rows, row("all", np.ones(seed.size, dtype=bool))]
-
-
-def _row(a, b, n_epochs, seed, margins):
-    hit_a, hit_b = a.outcome == "converged", b.outcome == "converged"
-    both = hit_a & hit_b
-    lean = hit_a.astype(int) - hit_b
-    a_only, b_only = int((lean > 0).sum()), int((lean < 0).sum())
-    by_seed = np.bincount(np.unique(seed, return_inverse=True)[1], lean)
-    depth_a, depth_b = np.log10(lift(a.error[both])), np.log10(lift(b.error[both]))
-    p = mcnemar(a_only, b_only)
-    row = {
-        "n_pairs": int(seed.size),
-        "n_seeds": int(by_seed.size),
-        "a_converged": int(hit_a.sum()),
-        "b_converged": int(hit_b.sum()),
-        "both_converged": int(both.sum()),
-        "a_only": a_only,
-        "b_only": b_only,
-        "p": p,
-        "p_holm": p,
-        "p_seeds": mcnemar(int((by_seed > 0).sum()), int((by_seed < 0).sum())),
-        "a_depth": median(depth_a).value,
-        "b_depth": median(depth_b).value,
-    }
-    estimates = {
-        "other": (other(a.outcome, b.outcome, seed), margins.share),
-        "share": (share_difference(hit_a, hit_b, seed), margins.share),
-        "depth": (median(depth_a - depth_b, seed=seed[both]), margins.decades),
-        "apart": (share(np.abs(depth_a - depth_b) > 1, seed[both]), None),
-        "epochs": (epochs_difference(a.epochs, b.epochs, n_epochs, seed), margins.epochs),
-    }
-    for name, (estimate, margin) in estimates.items():
-        row[name], *parts = estimate
-        row |= {f"{name}_{part}": value for part, value in zip(Estimate._fields[1:], parts, strict=True)}
-        if margin is not None:
-            row[f"{name}_verdict"] = estimate.verdict(margin)
-    return row

@@ -6,16 +6,18 @@ from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
-from experiments import analysis, controls, tracking, verdicts
+from experiments import analysis, controls, measured, tracking, verdicts, wording
 from experiments.analysis import Analysis
 from experiments.outcomes import OUTCOMES
+from experiments.wording import listed, number, plural
 
 MOST_LISTED = 12
 TOLD = (
     "command",
     "sweep",
     "fingerprint",
-)  # tags of a sweep that the page has told already, or that tell nothing
+)  # tags of a sweep that the page tells elsewhere, or that tell nothing
+PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "mlflow")
 REASONS = {
     "missing": "was not run, or not recorded",
     "failed": "failed",
@@ -35,11 +37,11 @@ def names(analysed: Analysis) -> dict[str, str]:
 def judge(analysed: Analysis) -> dict[str, list[verdicts.Verdict]]:
     """The verdicts on every mode that is compared with the reference."""
     name, judged = names(analysed), {}
-    for mode, rows in analysed.comparisons.items():
-        row = rows[-1] | {arm: name[rows[-1][arm]] for arm in "ab"}
+    for mode, (*cells, row) in analysed.comparisons.items():
+        arms = {arm: name[row[arm]] for arm in "ab"}
         if mode in analysed.own_rate:
-            row |= {arm: f"{row[arm]} at {verdicts.number(_rate(analysed, rows[-1][arm]))}" for arm in "ab"}
-        judged[mode] = verdicts.verdicts(row, rows[:-1], analysed.margins, analysis.PRACTICAL)
+            arms = {arm: f"{arms[arm]} at {number(_rate(analysed, row[arm]))}" for arm in "ab"}
+        judged[mode] = verdicts.verdicts(row | arms, cells, analysed.margins)
     return judged
 
 
@@ -63,59 +65,39 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
     also = controls.verdicts(analysed, name.__getitem__)
     states = [v.state for of in (*judged.values(), also, claim.verdicts if claim else ()) for v in of]
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    shows = (
-        verdicts.number,
-        verdicts.percent,
-        verdicts.points,
-        verdicts.signed,
-        verdicts.decades,
-        verdicts.plural,
-    )
-    environment.filters |= {show.__name__: show for show in shows} | {"date": _date}
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True,
+        undefined=jinja2.StrictUndefined, lstrip_blocks=True,
+    )  # fmt: skip
+    shows = ("number", "percent", "points", "signed", "decades", "plural")
+    environment.filters |= {show: getattr(wording, show) for show in shows} | {"date": _date}
     environment.filters["picture"] = lambda word: next(
         (p["name"] for p in pictures if word in p["name"]), None
     )
     return environment.get_template("page.html").render(
-        analysed=analysed,
-        sweep=sweep,
-        claim=claim,
-        pictures=pictures,
-        tables=tables,
-        infinity=float("inf"),
+        analysed=analysed, sweep=sweep, claim=claim, pictures=pictures, tables=tables, judged=judged,
+        also=also, infinity=float("inf"),
         name=name.__getitem__,
         title=_title(analysed, claim),
         summary=claim.summary if claim else _summary(analysed, judged),
         facts=_facts(analysed),
         notices=notices(analysed),
-        judged=judged,
-        also=also,
-        n_judgements=sum(state in ("equivalent", "different", "unresolved") for state in states),
+        n_judgements=sum(state in verdicts.STATES for state in states),
         rates={mode: _rate(analysed, mode) for mode in judged if _is_apart(analysed, mode)},
         rate=_rate(analysed, analysed.reference),
         columns=[*verdicts.TOPICS, "cost"],
         elsewhere={mode for mode in judged if analysis.by_design(runs, mode, analysed.reference)},
         outcomes=[one for one in (*OUTCOMES, "failed") if (runs["outcome"] == one).any()],
-        by_cell=analysis.modes_by_cell(analysed).to_dict("records"),
+        by_cell=measured.modes_by_cell(runs, analysed.cell_keys).to_dict("records"),
         left_out=left_out[:MOST_LISTED],
         n_left_out=len(left_out),
         reasons=Counter((one["mode"], REASONS[one["reason"]]) for one in left_out),
         whole=sweep.params.get("n_runs") == str(len(runs)) and not (runs["outcome"] == "failed").any(),
-        command=analysis.command_of(sweep),
         repeat=shlex.join(["python", "-m", "experiments.report", "--store", store, "--sweep", sweep.name]),
         store=store,
         tags={k: v for k, v in sorted(sweep.tags.items()) if not k.startswith("mlflow.") and k not in TOLD},
-        versions=[
-            f"{package} {version(package)}"
-            for package in ("numpy", "scipy", "pandas", "matplotlib", "mlflow")
-        ],
-        settings={key: sorted(set(runs[key].dropna())) for key in analysis.settings_of(runs)},
-    )
+        versions=[f"{package} {version(package)}" for package in PACKAGES],
+        settings={key: sorted(set(runs[key].dropna())) for key in measured.settings_of(runs)},
+    )  # fmt: skip
 
 
 def _title(analysed: Analysis, claim) -> str:
@@ -128,8 +110,7 @@ def _title(analysed: Analysis, claim) -> str:
 
 
 def _summary(analysed: Analysis, judged) -> str:
-    name = names(analysed)
-    own = " at its own rate"
+    name, own = names(analysed), " at its own rate"
     judged = {name[mode] + own * (mode in analysed.own_rate): of for mode, of in judged.items()}
     if len(judged) > 1:
         return verdicts.summary_of_many(name[analysed.reference], judged)
@@ -139,58 +120,46 @@ def _summary(analysed: Analysis, judged) -> str:
 
 def _facts(analysed: Analysis) -> str:
     """What the sweep holds, in a line."""
-    runs = analysed.runs
-    moved = {m for m in analysed.pairings if analysis.by_design(runs, m, analysed.reference)}
-    n_pairs, n_moved = (
-        sum(len(pairing.a) for mode, pairing in analysed.pairings.items() if (mode in moved) == of)
-        for of in (False, True)
-    )
-    unlike = f" and {n_moved:,} from starts that differ by design" if n_moved else ""
-    epochs = sorted(set(runs["n_epochs"].astype(int)))
+    runs, n_pairs = analysed.runs, Counter()
+    for mode, pairing in analysed.pairings.items():
+        n_pairs[analysis.by_design(runs, mode, analysed.reference)] += len(pairing.a)
+    unlike = f" and {n_pairs[True]:,} from starts that differ by design" if n_pairs[True] else ""
+    shortest, longest = int(runs["n_epochs"].min()), int(runs["n_epochs"].max())
     cells = max(len(rows) - 1 for rows in analysed.comparisons.values())
     return (
-        f"{verdicts.plural(len(runs), 'run')}, {verdicts.plural(n_pairs, 'pair')} from equal starts{unlike}, "
-        f"{verdicts.plural(cells, 'cell')}, {verdicts.plural(runs['seed'].nunique(), 'seed')}, "
-        f"{' to '.join(f'{n:,}' for n in sorted({epochs[0], epochs[-1]}))} epochs."
+        f"{plural(len(runs), 'run')}, {plural(n_pairs[False], 'pair')} from equal starts{unlike}, "
+        f"{plural(cells, 'cell')}, {plural(runs['seed'].nunique(), 'seed')}, "
+        f"{f'{shortest:,} to ' * (shortest < longest)}{longest:,} epochs."
     )
 
 
 def _date(milliseconds: int | None) -> str:
-    return (
-        "–"
-        if milliseconds is None
-        else time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(milliseconds / 1000))
-    )
+    if milliseconds is None:
+        return "–"
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(milliseconds / 1000))
 
 
 def notices(analysed: Analysis) -> list[str]:
     """What a reader must know before the verdicts."""
-    sweep, runs, told = analysed.sweep, analysed.runs, []
+    sweep, runs, reference, told = analysed.sweep, analysed.runs, analysed.reference, []
     if sweep.status != "FINISHED":
-        state = {"RUNNING": "is still running, or was ended without a word"}.get(
-            sweep.status, f"ended as {sweep.status}"
-        )
-        told.append(
-            f"This sweep {state}: it holds {len(runs):,} runs so far. To go on: {analysis.command_of(sweep)}"
-        )
+        running = "is still running, or was ended without a word"
+        state = running if sweep.status == "RUNNING" else f"ended as {sweep.status}"
+        told.append(f"This sweep {state}: it holds {len(runs):,} runs so far. To go on: {analysed.command}")
     codes = Counter(runs["code"])
     if len(codes) > 1:
         counts = ", ".join(f"{n:,} runs of {code[:8] or 'unknown'}" for code, n in codes.most_common())
         told.append(
             f"The runs were computed by different versions of tinynet ({counts}); to compute all by one: "
-            f"{analysis.command_of(sweep)} fresh=true"
+            f"{analysed.command} fresh=true"
         )
-    for mode, pairing in analysed.pairings.items():
-        if not len(pairing.a):
-            told.append(f"{mode} has no pair with {analysed.reference}, and no verdict.")
-    apart = [mode for mode in analysed.modes[1:] if mode not in analysed.pairings]
-    if apart:
+    unpaired = [mode for mode, pairing in analysed.pairings.items() if not len(pairing.a)]
+    told += [f"{mode} has no pair with {reference}, and no verdict." for mode in unpaired]
+    if apart := [mode for mode in analysed.modes[1:] if mode not in analysed.pairings]:
         told.append(
-            f"{verdicts.listed(apart)}: no pair with {analysed.reference}: one is trained from "
-            "fresh weights, one goes on from those that n_epochs of the numeric mode had trained. Epochs of "
-            "a continued run are counted from there."
+            f"{listed(apart)}: no pair with {reference}: one is trained from fresh weights, one "
+            "goes on from those that n_epochs of the numeric mode had trained: its epochs count from there."
         )
-    if not analysed.reference.startswith("analytic"):
-        reference = f"the reference, {analysed.reference}, is an approximation"
-        told.append(f"This sweep has no analytic mode: {reference}.")
+    if not reference.startswith("analytic"):
+        told.append(f"The reference, {reference}, is an approximation, not the analytic gradient.")
     return told

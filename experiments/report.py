@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments import analysis, page, tracking, tutorial
+from experiments import analysis, measured, page, tracking, tutorial
 from experiments.analysis import Analysis, ReportError, analyse
 from experiments.comparison import Margins
 from experiments.stores import usual
@@ -111,7 +111,7 @@ def pictures(analysed: Analysis) -> list:
     sweep = figures.Sweep(
         analysed.runs[finished], analysed.error[:, finished], analysed.reference, pairs,
         None if online is None else online[1:, finished],  # nothing stands at epoch 0
-        analysis.n_rows(analysed.runs),
+        measured.n_rows(analysed.runs),
     )  # fmt: skip
     return figures.pictures(sweep)
 
@@ -120,15 +120,14 @@ def write(analysed: Analysis, store: str, folder: Path) -> None:
     """Write report.html, figures/ and tables/ into a folder."""
     import pandas as pd
 
+    claim = tutorial.claim(analysed)
     tables = {
         "comparison": pd.DataFrame([row for rows in analysed.comparisons.values() for row in rows]),
-        "modes": analysis.modes_by_cell(analysed),
+        "modes": measured.modes_by_cell(analysed.runs, analysed.cell_keys),
         "runs": analysed.runs,
-        "diagnostics": analysis.diagnostics(analysed.sweep),
+        "diagnostics": measured.diagnostics(analysed.sweep),
         "left_out": pd.DataFrame(analysis.left_out(analysed)),
-    }
-    claim = tutorial.claim(analysed)
-    tables |= claim.tables if claim else {}
+    } | (claim.tables if claim else {})
     (folder / "tables").mkdir(parents=True)
     (folder / "figures").mkdir()
     tables = {name: table for name, table in tables.items() if len(table)}
@@ -136,16 +135,17 @@ def write(analysed: Analysis, store: str, folder: Path) -> None:
         table.to_csv(folder / "tables" / f"{name}.csv", index=False)
     drawn = []
     for picture in pictures(analysed):
-        png, svg = picture.png(), picture.svg()
-        (folder / "figures" / f"{picture.name}.png").write_bytes(png)
-        (folder / "figures" / f"{picture.name}.svg").write_bytes(svg)
-        kind, shown = ("svg+xml", svg) if len(svg) <= LARGEST_SVG else ("png", png)
-        data = f"data:image/{kind};base64,{base64.b64encode(shown).decode()}"
-        drawn.append({"name": picture.name, "caption": picture.caption, "alt": picture.alt, "data": data,
-                      "width": round(96 * picture.figure.get_figwidth())})  # fmt: skip
-    (folder / "report.html").write_text(
-        page.render(analysed, claim, drawn, list(tables), store), encoding="utf-8"
-    )
+        files = {"png": picture.png(), "svg": picture.svg()}
+        for kind, content in files.items():
+            (folder / "figures" / f"{picture.name}.{kind}").write_bytes(content)
+        kind, shown = ("svg+xml", "svg") if len(files["svg"]) <= LARGEST_SVG else ("png", "png")
+        drawn.append({
+            "name": picture.name, "caption": picture.caption, "alt": picture.alt,
+            "data": f"data:image/{kind};base64,{base64.b64encode(files[shown]).decode()}",
+            "width": round(96 * picture.figure.get_figwidth()),
+        })  # fmt: skip
+    html = page.render(analysed, claim, drawn, list(tables), store)
+    (folder / "report.html").write_text(html, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from experiments.comparison import Estimate, lift, median, share
-from experiments.verdicts import Verdict, decades, number, percent, plural
+from experiments.verdicts import Verdict
+from experiments.wording import decades, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,24 +1,31 @@
 """What a comparison says: rows of comparison.csv in, sentences out. None has numbers of its own.
 
-a is the mode in question, b the reference. A state is equivalent, different or unresolved
-(comparison.verdict), "exact" for what is counted, not estimated, "not measured" where the sweep cannot tell.
+a is the mode in question, b the reference. A state is equivalent, different or unresolved, by the rule of
+cells.py; "exact" for what is counted, not estimated; "not measured" where the sweep cannot tell.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.comparison import FEWEST_SEEDS, FLOOR, Margins, pairs_without_a_flip
+from experiments.cells import DECIDED, JUDGED, PRACTICAL
+from experiments.comparison import FEWEST_SEEDS, FLOOR, Margins, pairs_without_a_flip, verdict
+from experiments.wording import RAISED as RAISED
+from experiments.wording import (
+    capital,
+    decades,
+    interval,
+    listed,
+    number,
+    percent,
+    plural,
+    points,
+    polished,
+    signed,
+)
 
 Row = Mapping[str, object]
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-TOPICS = {  # what is judged, in a word and in a sentence
-    "outcome": "the outcome of a pair",
-    "converged": "the share that converges",
-    "speed": "speed",
-    "depth": "depth",
-    "law": "the law of convergence",
-}
+STATES = ("different", "equivalent", "unresolved")
 
 
 class Verdict(NamedTuple):
@@ -30,239 +37,94 @@ class Verdict(NamedTuple):
     picture: str = ""  # the one that shows it: a word of its name
 
 
-# --- numbers as people write them ---------------------------------------------------------------------
+# --- a sentence per question: of the row of all cells, with its intervals in words --------
 
 
-def number(x: float, digits: int = 3) -> str:
-    """1.2·10⁻¹⁷, 0.03, −2.5."""
-    if x != x:
-        return "–"
-    mantissa, e, exponent = f"{x:.{digits}g}".replace("inf", "∞").partition("e")
-    if not e and 0 < abs(x) <= 1e-3:
-        mantissa, e, exponent = f"{x:.{digits - 1}e}".partition("e")
-    if e:
-        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-        power = "10" + str(int(exponent)).translate(RAISED)
-        mantissa = power if mantissa == "1" else f"{mantissa}·{power}"
-    return mantissa.replace("-", "−")
-
-
-def signed(x: float) -> str:
-    return ("+" if x > 0 else "") + number(x)
-
-
-def decades(x: float) -> str:
-    """Two places, which is more than the intervals of depths tell."""
-    if x != x or abs(x) == float("inf"):
-        return signed(x)
-    return "0.00" if abs(x) < 0.005 else f"{x:+.2f}".replace("-", "−")
-
-
-def points(x: float) -> str:
-    """A difference of shares, in points of percent."""
-    return ("+" if x > 0 else "") + percent(x)[:-2]
-
-
-def percent(x: float) -> str:
-    if x != x:
-        return "–\u202f%"
-    digits = f"{100 * x:.1f}".removesuffix(".0") if abs(x) >= 0.1 else f"{100 * x:.2g}"
-    return digits.replace("-", "−") + "\u202f%"
-
-
-def plural(n: float, noun: str) -> str:
-    return f"{n:,.0f} {noun}" + "s" * bool(n != 1)
-
-
-def listed(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def interval(row: Row, field: str, show=number) -> str:
-    low, high = row[f"{field}_low"], row[f"{field}_high"]
-    if low == float("-inf") and high == float("inf"):
-        return "too few pairs for an interval"
-    return f"95 % interval {show(low)} to {show(high)}"
-
-
-def _span(row: Row, field: str) -> str:
-    low, high = row[f"{field}_min"], row[f"{field}_max"]
-    return f"{low:,.4g}" if low == high else f"{low:,.4g} to {high:,.4g}"
-
-
-def _against(state: str, margin: str, n_seeds: int) -> str:
-    if n_seeds < FEWEST_SEEDS:
-        return f"from {plural(n_seeds, 'seed')}, too few to settle anything: it takes {FEWEST_SEEDS}"
-    return {
-        "equivalent": f"within the margin of {margin}",
-        "different": f"beyond the margin of {margin}",
-        "unresolved": f"which leaves open whether it is within the margin of {margin}",
-    }[state]
-
-
-def _of_cells(field: str, row: Row, cells: Sequence[Row], margin: float, show=signed) -> tuple[str, str]:
-    """The state of all cells, and their counts in words.
-
-    One cell that differs makes all different; none may look beyond the margin where all are equivalent.
-    """
-    state, cells = row[f"{field}_verdict"], [cell for cell in cells if cell[f"{field}_n"]]
-    if len(cells) < 2:
-        return state, ""
-    counts = Counter(cell[f"{field}_verdict"] for cell in cells)
-    values = [cell[field] for cell in cells if cell[field] == cell[field]]
-    told = [f"{of} in {counts[of]}" for of in ("different", "equivalent", "unresolved") if counts[of]]
-    told = f"of {len(cells)} cells {', '.join(told)}"
-    told += f", medians {show(min(values))} to {show(max(values))}" if values else ""
-    if counts["different"]:
-        return "different", told
-    beyond = any(abs(value) > margin for value in values)
-    return ("unresolved" if state == "equivalent" and beyond else state), told
-
-
-def _n_different(field: str, cells: Sequence[Row]) -> str:
-    """3 of 16 cells; nothing where none differs."""
-    states = [cell[f"{field}_verdict"] for cell in cells if cell[f"{field}_n"]]
-    n = states.count("different")
-    return f"{n} of {plural(len(states), 'cell')}" if n and len(states) > 1 else ""
-
-
-# --- a sentence per question --------------------------------------------------------------------------
-
-
-def outcome(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
-    n, state, count = row["n_pairs"], row["other_verdict"], round(row["other"] * row["n_pairs"])
-    verb = "ends" if count == 1 else "end"
-    told = f"{count:,} of {plural(n, 'pair')} {verb} in another outcome, {percent(row['other'])}"
+def _outcome(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
+    n, count = row["n_pairs"], round(row["other"] * row["n_pairs"])
+    told = f"{count:,} of {plural(n, 'pair')} {'ends' if count == 1 else 'end'} in another outcome, "
+    told += percent(row["other"])
     if count == 0:
         told = (
             f"None of {plural(n, 'pair')} ends in another outcome; up to {percent(row['other_high'])} could"
         )
-    against = _against(state, percent(margins.share), row["n_seeds"])
-    text = f"{told} ({interval(row, 'other', percent)}), {against}."
-    if count == 0 and state == "unresolved":
-        text += f" To bound it by {percent(margins.share)} takes "
-        text += f"{plural(pairs_without_a_flip(margins.share), 'pair')} without a flip."
-    return Verdict(
-        "outcome", "The same outcome, pair by pair?", state, text, f"{count:,} of {n:,}", "outcomes"
-    )
+    text = f"{told} {limits('other')}."
+    if count == 0 and row["other_verdict"] == "unresolved":
+        text += (
+            f" To bound it by {percent(margin)} takes {pairs_without_a_flip(margin)} pairs without a flip."
+        )
+    return text, f"{count:,} of {n:,}"
 
 
-def converged(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
-    a, b, state = row["a"], row["b"], row["share_verdict"]
+def _converged(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
+    a, b, apart = row["a"], row["b"], f"{points(row['share'])} points"
     p, over = (row["p_seeds"], "seeds") if row["n_seeds"] < row["n_pairs"] else (row["p"], "pairs")
     text = (
         f"{a} converges in {row['a_converged']:,} of {plural(row['n_pairs'], 'pair')} and {b} in "
-        f"{row['b_converged']:,}; only {a} in {row['a_only']:,}, only {b} in {row['b_only']:,}. Difference: "
-        f"{points(row['share'])} points ({interval(row, 'share', points)}), "
-        f"{_against(state, f'{points(margins.share)[1:]} point', row['n_seeds'])}; exact McNemar over "
-        f"{over}, p = {number(p, 2)}."
+        f"{row['b_converged']:,}; only {a} in {row['a_only']:,}, only {b} in {row['b_only']:,}. "
+        f"Difference: {apart} {limits('share')}; exact McNemar over {over}, p = {number(p, 2)}."
     )
-    if len(cells) > 1:
-        least = number(min(cell["p_holm"] for cell in cells), 2)
-        text += f" The smallest p of {len(cells)} cells, adjusted by Holm, is {least}."
-    short = f"{points(row['share'])} points"
-    return Verdict("converged", "Does one converge more often?", state, text, short, "outcomes")
+    return text, apart
 
 
-def speed(row: Row, cells: Sequence[Row], margins: Margins, taus: Mapping[str, float]) -> Verdict:
-    """taus: field of comparison.csv -> error, from the loosest to the tightest."""
-    known = {field: number(tau) for field, tau in taus.items() if row[f"{field}_n"]}
-    question, picture = (
-        f"Equally fast to {listed([*known.values()] or [*map(number, taus.values())])}?",
-        "precision",
-    )
+def _speed(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
+    known = {field: number(tau) for field, tau in PRACTICAL.items() if row[f"{field}_n"]}
     if not known:
-        text = f"No run comes below {number(max(taus.values()))}."
-        return Verdict("speed", question, "not measured", text, picture=picture)
-    told, states, ends = [], {}, []
-    for field, tau in known.items():
-        states[tau], counts = _of_cells(field, row, cells, margins.epochs)
-        told.append(
-            f"{signed(row[field]) if row[field] == row[field] else 'undetermined'} to {tau} "
-            f"({interval(row, field, signed)}; {plural(row[f'{field}_n'], 'pair')}, "
-            f"{percent(row[f'{field}_beyond'])} of them beyond the margin)"
-        )
-        ends += [f"to {tau} {counts}"] if counts else []
-    state = "equivalent" if set(states.values()) == {"equivalent"} else "unresolved"
-    state = "different" if "different" in states.values() else state
+        return f"No run comes below {number(max(PRACTICAL.values()))}.", "–"
+    told = [
+        f"{signed(row[field]) if row[field] == row[field] else 'undetermined'} to {tau} "
+        f"({_interval(row, field, signed)}; {plural(row[f'{field}_n'], 'pair')}, "
+        f"{percent(row[f'{field}_beyond'])} of them beyond the margin)"
+        for field, tau in known.items()
+    ]
     text = f"The median difference in epochs, {row['a']} less {row['b']}, is {', '.join(told)}. "
-    text += f"The margin is {plural(margins.epochs, 'epoch')}."
-    if state != "equivalent":
-        for of in ("different", "equivalent"):
-            if there := [tau for tau in states if states[tau] == of]:
-                text += f" {capital(of)} to {listed(there)}."
-    if ends:
-        text += f" Cell by cell: {'; '.join(ends)}."
-    cells_short = [_n_different(field, cells) for field in known]
-    short = " · ".join(signed(row[field]) for field in known) + " epochs"
-    if any(cells_short):
-        short = "different in " + " · ".join(one or "none" for one in cells_short)
-    return Verdict("speed", question, state, text, short, picture)
+    text += f"The margin is {plural(margin, 'epoch')}."
+    for state in STATES if len({row[f"{field}_verdict"] for field in known}) > 1 else ():
+        if there := [tau for field, tau in known.items() if row[f"{field}_verdict"] == state]:
+            text += f" {capital(state)} to {listed(there)}."
+    return text, " · ".join(signed(row[field]) for field in known) + " epochs"
 
 
-def depth(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
-    question, picture, n, a, b = "The same depth?", "pairs", row["depth_n"], row["a"], row["b"]
-    if not n:
-        text = "There is no pair in which both converge."
-        return Verdict("depth", question, "not measured", text, picture=picture)
-    state, counts = _of_cells("depth", row, cells, margins.decades, decades)
-    apart = decades(row["depth"])
-    medians = {arm: row[f"{arm}_depth"] for arm in "ab"}
-    at_floor = {arm: 10.0 ** medians[arm] <= FLOOR * (1 + 1e-9) for arm in "ab"}
-    shown = {
-        arm: f"≤ {number(FLOOR, 2)} (rounding)" if at_floor[arm] else number(10.0 ** medians[arm], 2)
-        for arm in "ab"
-    }
-    least = "at least " if at_floor["b" if row["depth"] > 0 else "a"] else ""
-    ends = f"{a} ends {least}{apart[1:]} decades {'above' if row['depth'] > 0 else 'below'} {b}"
-    if apart == "0.00":
-        ends = f"{a} and {b} end 0.00 decades apart"
-    text = f"After {_span(row, 'epochs_run')} epochs, "
-    if counts:
-        text += f"{counts} decades. All cells pooled, "
-    text += (
-        f"the median final error is {shown['a']} for {a} and {shown['b']} for {b}, of "
-        f"{plural(n, 'pair')} in which both converge. Pair by pair, {ends} in the median "
-        f"({interval(row, 'depth', decades)}), "
-        f"{_against(row['depth_verdict'], f'{margins.decades:g} decades', row['n_seeds'])}. "
-        f"{percent(row['apart'])} of these pairs are more than a decade apart "
-        f"({interval(row, 'apart', percent)})."
+def _depth(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
+    if not row["depth_n"]:
+        return "There is no pair in which both converge.", "–"
+    a, b, above, apart = row["a"], row["b"], row["depth"] > 0, decades(row["depth"])
+    medians = {arm: 10.0 ** row[f"{arm}_depth"] for arm in "ab"}
+    at_floor = {arm: median <= FLOOR * (1 + 1e-9) for arm, median in medians.items()}
+    floor = f"≤ {number(FLOOR, 2)} (rounding)"
+    told = [f"{floor if at_floor[arm] else number(medians[arm], 2)} for {row[arm]}" for arm in "ab"]
+    least = "at least " if at_floor["b" if above else "a"] else ""
+    ends = f"{a} ends {least}{apart[1:]} decades {'above' if above else 'below'} {b}"
+    ends = f"{a} and {b} end 0.00 decades apart" if apart == "0.00" else ends
+    text = (
+        f"After {_span(row, 'epochs_run')} epochs the median final error is {' and '.join(told)}, of "
+        f"{plural(row['depth_n'], 'pair')} in which both converge. Pair by pair, {ends} in the median "
+        f"{limits('depth')}. {percent(row['apart'])} of these pairs are more than a decade apart "
+        f"({_interval(row, 'apart', percent)})."
     )
-    return Verdict(
-        "depth", question, state, text, _n_different("depth", cells) or f"{apart} decades", picture
-    )
+    return text, f"{apart} decades"
 
 
-def law(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
-    question, picture, n = "The same law of convergence?", "tail", row["law_n"]
+def _law(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
+    n = row["law_n"]
+    if not n and row["epochs_run_max"] < 300:
+        return f"A law is not read off {_span(row, 'epochs_run')} epochs; it takes 300.", "–"
     if not n:
-        text = "No pair falls far enough on both sides."
-        if row["epochs_run_max"] < 300:
-            text = f"A law is not read off {_span(row, 'epochs_run')} epochs; it takes 300."
-        return Verdict("law", question, "not measured", text, picture=picture)
-    count, told = round(row["law"] * n), []
-    state, counts = _of_cells("law", row, cells, margins.share, percent)
+        return "No pair falls far enough on both sides.", "–"
+    count, found = round(row["law"] * n), {}
     for arm in "ab":
-        laws = {name: row[f"{arm}_{name}"] for name in ("exponential", "power", "mixed", "flat")}
-        told.append(f"{row[arm]}: " + ", ".join(f"{k:,} {name}" for name, k in laws.items() if k))
+        laws = {name: row[f"{arm}_{name}"] for name in DECIDED}
+        found[arm] = f"{row[arm]}: " + ", ".join(f"{k:,} {name}" for name, k in laws.items() if k)
     if row["a_power"]:
-        told[0] += f" (powers t to the −{number(1 / row['a_power_s'], 2)} in the median)"
+        found["a"] += f" (powers t to the −{number(1 / row['a_power_s'], 2)} in the median)"
     text = (
         f"{f'{count:,}' if count else 'None'} of {plural(n, 'pair')} with a decided law on both sides follow "
-        f"different ones, {percent(row['law'])} ({interval(row, 'law', percent)}), "
-        f"{_against(row['law_verdict'], percent(margins.share), row['law_seeds'])}. "
-        f"{capital('; '.join(told))}."
+        f"different ones, {percent(row['law'])} {limits('law')}. {capital('; '.join(found.values()))}."
     )
-    text += f" Cell by cell, {counts.replace('medians', 'shares')}." if counts else ""
-    short = _n_different("law", cells) or f"{count:,} of {n:,} differ"
-    return Verdict("law", question, state, text, short, picture)
+    return text, f"{count:,} of {n:,} differ"
 
 
-def cost(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
+def _cost(row: Row) -> Verdict:
     ratio = _span(row, "ratio")
     times = "as many" if ratio == "1" else f"{ratio} times as many"
     text = (
@@ -274,19 +136,106 @@ def cost(row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
     return Verdict("cost", "What does it cost?", "exact", text, f"× {ratio}", "cost")
 
 
-def verdicts(row: Row, cells: Sequence[Row], margins: Margins, taus: Mapping[str, float]) -> list[Verdict]:
-    """All that is said of one mode. row: its row for all cells; cells: the others; taus: see speed."""
+class Topic(NamedTuple):
+    question: str
+    noun: str  # in a summary
+    picture: str
+    say: Callable[[Row, Callable, float], tuple[str, str]]  # the text, but for the cells; the number alone
+    numbers: str  # what is told of each cell
+    show: Callable[[float], str]
+    margin: Callable[[float], str]
+
+
+TOPICS = {
+    "outcome": Topic("The same outcome, pair by pair?", "the outcome of a pair", "outcomes", _outcome,
+                     "shares", percent, percent),
+    "converged": Topic("Does one converge more often?", "the share that converges", "outcomes", _converged,
+                       "differences", points, lambda x: f"{number(100 * x)} point" + "s" * (x != 0.01)),
+    "speed": Topic("Equally fast to {}?", "speed to {}", "precision", _speed,
+                   "medians", signed, lambda x: plural(x, "epoch")),
+    "depth": Topic("The same depth?", "depth", "pairs", _depth,
+                   "medians", decades, lambda x: f"{x:g} decades"),
+    "law": Topic("The same law of convergence?", "the law of convergence", "tail", _law,
+                 "shares", percent, percent),
+}  # fmt: skip
+
+
+def verdicts(row: Row, cells: Sequence[Row], margins: Margins) -> list[Verdict]:
+    """All that is said of one mode. row: its row for all cells; cells: the others."""
     if not row["n_pairs"]:
         return []
-    judged = [outcome(row, cells, margins), converged(row, cells, margins), speed(row, cells, margins, taus)]
-    judged += [say(row, cells, margins) for say in (depth, law, cost)]
-    return [verdict._replace(text=polished(verdict.text)) for verdict in judged]
+    return [*(_verdict(topic, row, cells, margins) for topic in TOPICS), _cost(row)]
 
 
-def polished(text: str) -> str:
-    """A capital at the start; what the brackets hold is said once."""
-    first, said, rest = text.partition("95 % interval ")
-    return capital(first + said.replace(" ", "\u00a0", 1) + rest.replace("95 % interval ", ""))
+def _verdict(name: str, row: Row, cells: Sequence[Row], margins: Margins) -> Verdict:
+    topic, (fields, kind) = TOPICS[name], JUDGED[name]
+    known, margin = [field for field in fields if row[f"{field}_n"]], getattr(margins, kind)
+    question = topic.question.format(
+        listed([number(PRACTICAL[f]) for f in known or fields if f in PRACTICAL])
+    )
+    text, short = topic.say(row, lambda field: _limits(row, field, topic, margin), margin)
+    if not known:
+        return Verdict(name, question, "not measured", text, short, topic.picture)
+    states = {row[f"{field}_verdict"] for field in known}
+    state = "different" if "different" in states else "unresolved" if len(states) > 1 else states.pop()
+    if len(cells) > 1:
+        text += f" Cell by cell, by Holm: {'; '.join(_cells(row, cells, f, topic, margin) for f in known)}."
+    if any(n := [_different(cells, field) for field in known]) and len(cells) > 1:
+        short = "in " + " · ".join(f"{len(one)} of {len(cells)} cells" if one else "none" for one in n)
+    return Verdict(name, question, state, polished(text), short, topic.picture)
+
+
+def _limits(row: Row, field: str, topic: Topic, margin: float) -> str:
+    """The interval of all cells, and where it lies."""
+    where, n_seeds = f"the margin of {topic.margin(margin)}", row[f"{field}_n_seeds"]
+    pooled = _pooled(row, field, margin)
+    if n_seeds < FEWEST_SEEDS:
+        where = f"from {plural(n_seeds, 'seed')}, too few to settle anything: it takes {FEWEST_SEEDS}"
+    elif pooled == "unresolved":
+        where = f"which leaves open whether it is within {where}"
+    else:
+        where = f"{'within' if pooled == 'equivalent' else 'beyond'} {where}"
+    if pooled == "different" and n_seeds >= FEWEST_SEEDS and row[f"{field}_verdict"] == "unresolved":
+        where += ", though not once it is adjusted for the number of cells"
+    return f"({_interval(row, field, topic.show)}), {where}"
+
+
+def _cells(row: Row, cells: Sequence[Row], field: str, topic: Topic, margin: float) -> str:
+    """The states of the cells, counted; those that differ by name, if few; what they span."""
+    own = [cell for cell in cells if cell[f"{field}_n"]]
+    counts = Counter(cell[f"{field}_verdict"] for cell in own)
+    different, values = _different(own, field), [cell[field] for cell in own if cell[field] == cell[field]]
+    names = f" ({'; '.join(different)})" * (len(different) <= 2)
+    told = [f"{s} in {counts[s]}" + names * (s == "different") for s in STATES if counts[s]]
+    text = f"to {number(PRACTICAL[field])} " if field in PRACTICAL else ""
+    text += f"of {len(own)} cells {', '.join(told)}"
+    text += f", {topic.numbers} {topic.show(min(values))} to {topic.show(max(values))}" if values else ""
+    if _pooled(row, field, margin) == "equivalent" and any(abs(value) > margin for value in values):
+        text += ", some beyond the margin, which the pool would hide"
+    return text
+
+
+def _different(cells: Sequence[Row], field: str) -> list[str]:
+    """The cells that differ, as people name them."""
+    named = [cell["cell"] for cell in cells if cell[f"{field}_n"] and cell[f"{field}_verdict"] == "different"]
+    return [name.replace(" ", ", ").replace("_", " ").replace("=", " ") for name in named]
+
+
+def _pooled(row: Row, field: str, margin: float) -> str:
+    """What the interval of all cells says by itself."""
+    return verdict((row[f"{field}_low"], row[f"{field}_high"]), margin)
+
+
+def _interval(row: Row, field: str, show: Callable) -> str:
+    return interval(row[f"{field}_low"], row[f"{field}_high"], show)
+
+
+def _span(row: Row, field: str) -> str:
+    low, high = row[f"{field}_min"], row[f"{field}_max"]
+    return f"{low:,.4g}" if low == high else f"{low:,.4g} to {high:,.4g}"
+
+
+# --- all verdicts in a sentence or two ----------------------------------------------------------------
 
 
 def summary_of_many(reference: str, judged: Mapping[str, Sequence[Verdict]]) -> str:
@@ -295,27 +244,27 @@ def summary_of_many(reference: str, judged: Mapping[str, Sequence[Verdict]]) -> 
     for topic, noun in (("outcome", "outcomes"), ("depth", "depth")):
         states = {name: v.state for name, of in judged.items() for v in of if v.topic == topic}
         clauses = []
-        for state, verb in (("equivalent", "equivalent to"), ("different", "different from")):
+        for state, to in (
+            ("equivalent", f" to {reference}"),
+            ("different", f" from {reference}"),
+            ("unresolved", ""),
+        ):
             if found := [name for name in judged if states.get(name) == state]:
-                clauses.append(f"{listed(found)} {'is' if len(found) == 1 else 'are'} {verb} {reference}")
-        if open_ := [name for name in judged if states.get(name) == "unresolved"]:
-            clauses.append(f"{listed(open_)} {'remains' if len(open_) == 1 else 'remain'} unresolved")
+                clauses.append(f"{listed(found)} {'is' if len(found) == 1 else 'are'} {state}{to}")
         sentences += [f"In {noun}, {'; '.join(clauses)}."] if clauses else []
     return " ".join(sentences)
 
 
 def summary(a: str, b: str, judged: Sequence[Verdict]) -> str:
     """All states in one sentence."""
-    where = {
-        v.topic: f" in {v.short}" if v.topic in ("depth", "law") and "cell" in v.short else "" for v in judged
-    }
-    where |= {v.topic: v.question.removeprefix("Equally fast")[:-1] for v in judged if v.topic == "speed"}
-    named = [(v.state, TOPICS[v.topic] + where[v.topic]) for v in judged if v.topic in TOPICS]
-    topics = {state: [topic for of, topic in named if of == state]
-              for state in ("equivalent", "different", "unresolved", "not measured")}  # fmt: skip
-    clauses = [f"{of} in {listed(topics[of])}" for of in ("equivalent", "different") if topics[of]]
+    topics: dict[str, list[str]] = {}
+    for v in judged:
+        if v.topic in TOPICS:
+            noun = TOPICS[v.topic].noun.format(v.question.removeprefix("Equally fast to ")[:-1])
+            topics.setdefault(v.state, []).append(noun + f" {v.short}" * v.short.endswith("cells"))
+    clauses = [f"{of} in {listed(topics[of])}" for of in ("equivalent", "different") if of in topics]
     text = f"{a} and {b} are {' but '.join(clauses)}" if clauses else f"{a} against {b}: nothing is settled"
     for of in ("unresolved", "not measured"):
-        if topics[of]:
+        if of in topics:
             text += f"; {listed(topics[of])} {'is' if len(topics[of]) == 1 else 'are'} {of}"
     return capital(text) + "."

@@ -5,17 +5,15 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from experiments.comparison import (
     FLOOR,
-    MARGINS,
     TAUS,
-    Arm,
+    Estimate,
     clopper_pearson,
-    compare,
     design_effect,
     epochs_beyond,
     epochs_difference,
@@ -30,6 +28,7 @@ from experiments.comparison import (
     reached_by,
     share,
     share_difference,
+    stepwise,
     verdict,
 )
 
@@ -148,6 +147,27 @@ def test_an_interval_and_a_margin_give_the_verdict(interval, says):
     assert verdict(interval, 0.1) == says
 
 
+def of_p(p):
+    """A difference beyond 0 whose p is p: its interval excludes 0 at confidence 1 − p, and less."""
+    return lambda confidence: Estimate(1.0, 0.5 if 1 - confidence >= p else -0.5, 2.0, 99, 99, confidence)
+
+
+@given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=20))
+def test_intervals_step_by_step_find_what_holms_adjusted_p_finds(p):
+    found = stepwise(dict(enumerate(map(of_p, p))), "different", 0.0)
+    near = np.isclose(holm(p), 0.05)
+    assert {i for i in range(len(p)) if not near[i] and i in found} == {
+        i for i, adjusted in enumerate(holm(p)) if not near[i] and adjusted <= 0.05
+    }
+
+
+def test_few_seeds_have_no_verdict_whatever_their_interval():
+    for n in (1, 5):
+        assert share(np.full(n, True)).verdict(0.01) == "unresolved"
+        assert share(np.full(6 * n, True), np.repeat(np.arange(n), 6)).verdict(0.01) == "unresolved"
+    assert share(np.full(6, True)).verdict(0.01) == "different"
+
+
 # Medians
 
 
@@ -164,7 +184,7 @@ def test_the_median_interval_is_scipys_and_states_its_coverage(n):
 def test_too_few_pairs_have_no_interval():
     for n in range(6):
         estimate = median(np.zeros(n))
-        assert estimate[1:] == (-inf, inf, n, 1.0)
+        assert estimate[1:] == (-inf, inf, n, n, 1.0)
         assert estimate.verdict(0.1) == "unresolved"
 
 
@@ -348,151 +368,18 @@ def test_every_reason_to_leave_a_run_out_is_named():
     pairing = pair_up(runs, "a", "b")
     assert (pairing.a.tolist(), pairing.b.tolist()) == ([1, 10], [0, 12])
     assert [tuple(item) for item in pairing.left_out] == [
-        ("alone", "b", "missing", ()),
-        ("alone", "a", "no partner", (2,)),
-        ("moved", "a", "other start", (3,)),
-        ("moved", "b", "other start", (4,)),
-        ("twice", "b", "duplicate", (6, 7)),
-        ("twice", "a", "no partner", (5,)),
-        ("broken", "b", "failed", (9,)),
-        ("broken", "a", "no partner", (8,)),
-        ("mended", "b", "failed", (11,)),
+        ("alone", "b", "missing", (), 2),
+        ("alone", "a", "no partner", (2,), 2),
+        ("moved", "a", "other start", (3,), 3),
+        ("moved", "b", "other start", (4,), 3),
+        ("twice", "b", "duplicate", (6, 7), 5),
+        ("twice", "a", "no partner", (5,), 5),
+        ("broken", "b", "failed", (9,), 8),
+        ("broken", "a", "no partner", (8,), 8),
+        ("mended", "b", "failed", (11,), 10),
     ]
 
 
 def test_a_mode_is_not_paired_with_itself():
     with pytest.raises(ValueError, match="two modes"):
         pair_up(table([]), "a", "a")
-
-
-# All of it
-
-
-def arm(rng, n, decades_deep=-20.0, fail=0.3):
-    deep = 10 ** (decades_deep + rng.normal(size=n))
-    lost = rng.random(n) < fail
-    return Arm(
-        np.where(lost, "stuck", "converged"),
-        np.where(lost, 0.3, deep),
-        np.where(lost, nan, rng.integers(20, 90, n)),
-    )
-
-
-def verdicts(row):
-    return {name: row[f"{name}_verdict"] for name in ("other", "share", "depth", "epochs")}
-
-
-def sweep(n_seeds, n_cells):
-    cell, seed = (part.ravel() for part in np.mgrid[:n_cells, :n_seeds])
-    return seed, cell.astype(str)
-
-
-def test_a_against_a_is_equivalent_in_everything():
-    seed, cell = sweep(25, 16)  # the size of the experiment `convergence`
-    mode = arm(np.random.default_rng(1), seed.size)
-    *cells, everything = compare(mode, mode, E, seed, cell)
-    assert set(verdicts(everything).values()) == {"equivalent"}
-    assert everything["p"] == everything["p_holm"] == everything["p_seeds"] == 1
-    assert len(cells) == 16
-    assert {verdicts(row)["share"] for row in cells} == {"unresolved"}  # 25 pairs cannot show 1 point
-
-
-@pytest.mark.parametrize("n_cells", [1, 4, 200])
-def test_three_seeds_resolve_nothing_however_many_cells_they_fill(n_cells):
-    seed, cell = sweep(3, n_cells)
-    rng = np.random.default_rng(2)
-    same = arm(rng, seed.size)
-    for other_mode in (same, arm(rng, seed.size, decades_deep=-8)):
-        for row in compare(other_mode, same, E, seed, cell):
-            assert verdicts(row)["share"] == verdicts(row)["depth"] == verdicts(row)["epochs"] == "unresolved"
-
-
-def test_planted_differences_are_found_and_signed():
-    rng, (seed, cell) = np.random.default_rng(3), sweep(100, 4)
-    reference = arm(rng, seed.size, fail=0.1)
-    worse = Arm(
-        np.where(rng.random(seed.size) < 0.3, "silent", reference.outcome),
-        reference.error * 1e3,
-        reference.epochs + 5,
-    )
-    *cells, everything = compare(worse, reference, E, seed, cell)
-    for row in (*cells, everything):
-        assert set(verdicts(row).values()) == {"different"}
-        assert row["share_high"] < -MARGINS.share
-        assert row["depth"] == pytest.approx(3)
-        assert row["a_depth"] - row["b_depth"] == pytest.approx(3)
-        assert row["epochs"] == 5
-        assert row["apart"] == 1
-        assert row["p_holm"] < 1e-4
-    assert everything["a_only"] == 0
-    assert everything["b_only"] == everything["b_converged"] - everything["a_converged"]
-    assert everything["n_pairs"] == sum(row["n_pairs"] for row in cells) == 400
-
-
-def test_p_of_cells_is_adjusted_for_their_number():
-    """6 and 7 flips to one side: p = 2/2⁶ and 2/2⁷; of three cells Holm takes 2/2⁶·2 and 2/2⁷·3."""
-    seed, cell = sweep(10, 3)
-    lost = seed < np.array([6, 7, 0])[cell.astype(int)]
-    reference = arm(np.random.default_rng(5), seed.size, fail=0)
-    rows = compare(reference._replace(outcome=np.where(lost, "stuck", "converged")), reference, E, seed, cell)
-    assert [row["p"] for row in rows[:-1]] == pytest.approx([2 / 64, 2 / 128, 1])
-    assert [row["p_holm"] for row in rows[:-1]] == pytest.approx([4 / 64, 6 / 128, 1])
-
-
-def test_a_median_of_zero_does_not_hide_pairs_that_are_decades_apart():
-    rng, n = np.random.default_rng(4), 400
-    reference = arm(rng, n, fail=0)
-    split = reference._replace(error=reference.error * np.where(np.arange(n) < 150, 1e4, 1))
-    row = compare(split, reference, E, np.arange(n))[-1]
-    assert verdicts(row)["depth"] == "equivalent"
-    assert row["apart"] == 150 / n
-
-
-def test_depth_is_equal_below_rounding():
-    n = 50
-    won = Arm(np.full(n, "converged"), np.zeros(n), np.full(n, 40.0))
-    row = compare(won, won._replace(error=np.full(n, 3e-32)), E, np.arange(n))[-1]
-    assert (row["depth"], row["depth_low"], row["depth_high"]) == (0, 0, 0)
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 4))
-@example(129, 8, 2)  # the design effect once looked at the lower bounds alone
-def test_a_comparison_does_not_depend_on_order_and_turns_with_its_modes(random, n_seeds, n_cells):
-    rng, (seed, cell) = np.random.default_rng(random), sweep(n_seeds, n_cells)
-    a, b = arm(rng, seed.size), arm(rng, seed.size)
-    forth, back = compare(a, b, E, seed, cell), compare(b, a, E, seed, cell)
-    order = rng.permutation(seed.size)
-    moved = compare(*(Arm(*(x[order] for x in half)) for half in (a, b)), E, seed[order], cell[order])
-    moved = {row["cell"]: row for row in moved}
-    for one, two in zip(forth, back, strict=True):
-        assert moved[one["cell"]] == pytest.approx(one, nan_ok=True)
-        assert verdicts(one) == verdicts(two)
-        for name in ("p", "p_holm", "p_seeds", "apart", "both_converged", "other_high"):
-            assert one[name] == pytest.approx(two[name], nan_ok=True)
-        for name in ("share", "depth", "epochs"):
-            parts = [two[name], two[f"{name}_low"], two[f"{name}_high"]]
-            mirrored = [-one[name], -one[f"{name}_high"], -one[f"{name}_low"]]
-            assert parts == pytest.approx(mirrored, nan_ok=True)
-
-
-@pytest.mark.parametrize("outcome", ["diverged", "stuck"])
-def test_a_sweep_in_which_nothing_converges_has_a_comparison(outcome):
-    n = 30
-    lost = Arm(np.full(n, outcome), np.full(n, inf), np.full(n, nan))
-    row = compare(lost, lost, E, np.arange(n))[-1]
-    assert (row["both_converged"], row["depth_n"], row["epochs_n"], row["p"]) == (0, 0, 0, 1)
-    assert verdicts(row)["depth"] == verdicts(row)["epochs"] == "unresolved"
-    assert np.isnan(row["depth"])
-
-
-def test_no_pairs_at_all_have_a_row():
-    none = Arm(*(np.array([], dtype=kind) for kind in (str, float, float)))
-    (row,) = compare(none, none, E, np.array([]))
-    assert (row["cell"], row["n_pairs"], row["p"]) == ("all", 0, 1)
-    assert set(verdicts(row).values()) == {"unresolved"}
-
-
-def test_halves_that_are_not_aligned_are_refused():
-    mode = arm(np.random.default_rng(0), 5)
-    with pytest.raises(ValueError, match="aligned"):
-        compare(mode, mode, E, np.arange(4))

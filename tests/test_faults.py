@@ -22,7 +22,7 @@ import pytest
 from servers import Server
 from test_sweep import ROOT, store
 
-from experiments import analysis, tracking
+from experiments import analysis, measured, tracking
 
 pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 SMALL = ("experiment=quick", "seed=range(3)", "n_epochs=60")  # 24 runs, 0.1 s
@@ -160,7 +160,9 @@ def test_the_report_of_a_killed_sweep_is_that_of_an_uninterrupted_one(tmp_path, 
     for folder in (tmp_path, uninterrupted(*words)):
         analysed = analysis.analyse(tracking.load_sweep(store(folder)))
         runs = analysed.runs.drop(columns=["run_id", "seconds", "commit", "dirty"]).to_csv()
-        modes = analysis.modes_by_cell(analysed).drop(columns="median_seconds").to_csv()
+        modes = (
+            measured.modes_by_cell(analysed.runs, analysed.cell_keys).drop(columns="median_seconds").to_csv()
+        )
         compared = [{k: v for k, v in row.items() if "seconds" not in k}
                     for of in analysed.comparisons.values() for row in of]  # fmt: skip
         tables.append((runs, modes, repr(compared)))

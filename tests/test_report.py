@@ -11,14 +11,14 @@ import pytest
 
 import tinynet
 from experiments import controls, report, stacks, tracking, tutorial
-from experiments.analysis import PRACTICAL, analyse, compare, left_out
-from experiments.analysis import n_rows as rows_of_problem
+from experiments.analysis import analyse, compare, left_out
 from experiments.comparison import MARGINS
 from experiments.figures import name_of
+from experiments.measured import n_rows as rows_of_problem
 from experiments.page import judge
 from experiments.settings import digest, read
-from experiments.verdicts import decades as verdict_decades
 from experiments.verdicts import verdicts
+from experiments.wording import decades as verdict_decades
 
 EVIL = "<script>alert(1)</script>"
 
@@ -125,7 +125,7 @@ def test_every_sentence_follows_from_the_table_beside_it(page):
     for one in modes[1:]:
         rows = [row for row in table if row["a"] == one]
         row = rows[-1] | {arm: name_of(rows[-1][arm], modes) for arm in "ab"}
-        sentences = [verdict.text for verdict in verdicts(row, rows[:-1], MARGINS, PRACTICAL)]
+        sentences = [verdict.text for verdict in verdicts(row, rows[:-1], MARGINS)]
         assert len(sentences) == 6
         for sentence in sentences:
             assert html.escape(sentence) in page
@@ -285,7 +285,7 @@ def test_a_law_needs_seeds_that_have_one(planted):
     ]
     pairing = analysed.pairings["numeric h=1e-4"]
     row = compare(runs, pairing, "numeric h=1e-4", "analytic", [], MARGINS)[-1]
-    assert (row["law_seeds"], row["n_seeds"], row["law_low"] > MARGINS.share) == (3, 12, True)
+    assert (row["law_n_seeds"], row["n_seeds"], row["law_low"] > MARGINS.share) == (3, 12, True)
     assert row["law_verdict"] == "unresolved"
 
 

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.cells import JUDGED, PRACTICAL
 from experiments.comparison import FLOOR, MARGINS, verdict
-from experiments.verdicts import decades, listed, number, percent, points, signed, summary, verdicts
+from experiments.verdicts import summary, verdicts
+from experiments.wording import decades, listed, number, percent, points, signed
 
-TAUS = {"epochs": 1e-3, "epochs_1e-6": 1e-6}
+MARGIN = {field: getattr(MARGINS, margin) for fields, margin in JUDGED.values() for field in fields}
 READ = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
 
 
@@ -21,28 +23,28 @@ def row(**changes) -> dict:
         "b_converged": 60, "both_converged": 60, "a_only": 0, "b_only": 0, "p": 1.0, "p_holm": 1.0,
         "p_seeds": 1.0, "a_depth": -20.0, "b_depth": -20.0, "epochs_run_min": 600, "epochs_run_max": 600,
         "a_exponential": 50, "b_exponential": 50, "a_power": 0, "b_power": 0, "a_mixed": 0, "b_mixed": 0,
-        "a_flat": 0, "b_flat": 0, "a_power_s": math.nan, "b_power_s": math.nan, "law_seeds": 50,
+        "a_flat": 0, "b_flat": 0, "a_power_s": math.nan, "b_power_s": math.nan, 
         "a_evaluations_min": 16, "a_evaluations_max": 128, "b_evaluations_min": 1, "b_evaluations_max": 1,
         "ratio_min": 16, "ratio_max": 128, "a_seconds": 0.003, "b_seconds": 0.001,
     }  # fmt: skip
-    margins = {"other": MARGINS.share, "share": MARGINS.share, "depth": MARGINS.decades, "law": MARGINS.share}
-    for field in ("other", "share", "depth", "apart", "law", *TAUS):
+    for field in ("apart", *MARGIN):
         plain |= {
             field: 0.0,
             f"{field}_low": 0.0,
             f"{field}_high": 0.0,
             f"{field}_n": 60,
+            f"{field}_n_seeds": changes.get("n_seeds", 60),
             f"{field}_beyond": 0.0,
         }
     plain |= changes
-    for field in ("other", "share", "depth", "law", *TAUS):
+    for field, margin in MARGIN.items():
         interval = plain[f"{field}_low"], plain[f"{field}_high"]
-        plain.setdefault(f"{field}_verdict", verdict(interval, margins.get(field, MARGINS.epochs)))
+        plain.setdefault(f"{field}_verdict", verdict(interval, margin))
     return plain
 
 
 def said(*cells, **changes) -> dict:
-    return {one.topic: one for one in verdicts(row(**changes), cells, MARGINS, TAUS)}
+    return {one.topic: one for one in verdicts(row(**changes), cells, MARGINS)}
 
 
 def test_what_agrees_everywhere_is_called_equivalent():
@@ -72,7 +74,7 @@ def test_no_flip_is_told_with_what_it_leaves_open():
 def test_speed_is_equivalent_only_if_it_is_at_every_error_and_says_to_which():
     one = said(**{"epochs_1e-6": 40.0, "epochs_1e-6_low": 30.0, "epochs_1e-6_high": 50.0})["speed"]
     assert one.state == "different"
-    assert one.text.endswith("Different to 10⁻⁶. Equivalent to 10⁻³.")
+    assert one.text.endswith("Different to 10⁻⁶. Equivalent to 10⁻³ and 10⁻⁹.")
     assert "+40 to 10⁻⁶ (+30 to +50; 60 pairs, 0\u202f% of them beyond the margin)" in one.text
 
 
@@ -90,18 +92,27 @@ def test_depth_names_both_medians_the_epochs_and_the_spread():
 
 def test_cells_that_disagree_are_counted():
     cells = [row(depth_verdict=state) for state in ("equivalent", "different", "different")]
-    one = said(*cells)["depth"]
-    assert "of 3 cells different in 2, equivalent in 1" in one.text
-    assert (one.state, one.short) == ("different", "2 of 3 cells")
+    one = said(*cells, depth_verdict="different")["depth"]
+    assert "of 3 cells different in 2" in one.text
+    assert "equivalent in 1" in one.text
+    assert (one.state, one.short) == ("different", "in 2 of 3 cells")
     assert "depth in 2 of 3 cells" in summary("a", "b", [one])
+
+
+def test_a_cell_that_differs_is_named():
+    cells = [row(), row(cell="learning_rate=0.1 hidden_size=4", other=0.03, other_verdict="different")]
+    one = said(*cells, other=0.002, other_high=0.004, other_verdict="different")["outcome"]
+    assert "within the margin of 1" in one.text
+    assert "different in 1 (learning rate 0.1, hidden size 4), equivalent in 1" in one.text
+    assert (one.state, one.short) == ("different", "in 1 of 2 cells")
 
 
 def test_cells_that_look_different_are_not_hidden_by_their_sum():
     slow = row(epochs=5.0, epochs_low=0.0, epochs_high=9.0, epochs_beyond=0.6)
-    one = said(row(), row(), slow, epochs_beyond=0.2)["speed"]
+    one = said(row(), row(), slow, epochs_beyond=0.2, epochs_verdict="unresolved")["speed"]
     assert one.state == "unresolved"
     assert "20\u202f% of them beyond the margin" in one.text
-    assert "to 10⁻³ of 3 cells equivalent in 2, unresolved in 1, medians 0 to +5" in one.text
+    assert "to 10⁻³ of 3 cells equivalent in 2, unresolved in 1, medians 0 to +5, some beyond" in one.text
 
 
 def test_a_median_at_the_floor_of_rounding_is_a_bound():
@@ -126,9 +137,9 @@ def test_the_p_is_of_what_it_is_said_to_be_of(n_seeds, words):
 
 
 def test_a_law_counts_the_seeds_that_have_one():
-    text = said(n_seeds=100, law_seeds=3, law=1.0, law_n=3, law_low=0.29, law_high=1.0)["law"].text
+    text = said(n_seeds=100, law_n_seeds=3, law=1.0, law_n=3, law_low=0.29, law_high=1.0)["law"].text
     assert "from 3 seeds, too few" in text
-    assert "too few" not in said(n_seeds=3, law_seeds=50)["law"].text
+    assert "too few" not in said(n_seeds=3, law_n_seeds=50)["law"].text
 
 
 def test_no_flip_says_how_many_pairs_would_bound_it():
@@ -137,10 +148,11 @@ def test_no_flip_says_how_many_pairs_would_bound_it():
 
 
 def test_what_was_not_measured_is_not_judged():
-    states = {t: v.state for t, v in said(depth_n=0, law_n=0, epochs_n=0, **{"epochs_1e-6_n": 0}).items()}
+    none = {f"{field}_n": 0 for field in ("depth", "law", *PRACTICAL)}
+    states = {topic: one.state for topic, one in said(**none).items()}
     assert states["depth"] == states["law"] == states["speed"] == "not measured"
     assert "it takes 300" in said(law_n=0, epochs_run_min=60, epochs_run_max=60)["law"].text
-    assert verdicts(row(n_pairs=0), [], MARGINS, TAUS) == []
+    assert verdicts(row(n_pairs=0), [], MARGINS) == []
 
 
 def test_few_seeds_are_called_too_few_and_not_an_open_margin():
@@ -157,10 +169,10 @@ def test_cost_is_exact_and_counts_evaluations():
 
 
 def test_the_summary_names_every_topic_once():
-    text = summary("numeric", "analytic", verdicts(row(depth_verdict="different"), [], MARGINS, TAUS))
+    text = summary("numeric", "analytic", verdicts(row(depth_verdict="different"), [], MARGINS))
     assert text == (
         "Numeric and analytic are equivalent in the outcome of a pair, the share that converges, speed to "
-        "10⁻³ and 10⁻⁶ and the law of convergence but different in depth."
+        "10⁻³, 10⁻⁶ and 10⁻⁹ and the law of convergence but different in depth."
     )
 
 

@@ -1,0 +1,66 @@
+"""Numbers, intervals and lists as people write them."""
+
+from collections.abc import Callable, Sequence
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(x: float, digits: int = 3) -> str:
+    """1.2·10⁻¹⁷, 0.03, −2.5."""
+    if x != x:
+        return "–"
+    mantissa, e, exponent = f"{x:.{digits}g}".replace("inf", "∞").partition("e")
+    if not e and 0 < abs(x) <= 1e-3:
+        mantissa, e, exponent = f"{x:.{digits - 1}e}".partition("e")
+    if e:
+        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        power = "10" + str(int(exponent)).translate(RAISED)
+        mantissa = power if mantissa == "1" else f"{mantissa}·{power}"
+    return mantissa.replace("-", "−")
+
+
+def signed(x: float) -> str:
+    return ("+" if x > 0 else "") + number(x)
+
+
+def decades(x: float) -> str:
+    """Two places, which is more than the intervals of depths tell."""
+    if x != x or abs(x) == float("inf"):
+        return signed(x)
+    return "0.00" if abs(x) < 0.005 else f"{x:+.2f}".replace("-", "−")
+
+
+def points(x: float) -> str:
+    """A difference of shares, in points of percent."""
+    return ("+" if x > 0 else "") + percent(x)[:-2]
+
+
+def percent(x: float) -> str:
+    if x != x:
+        return "–\u202f%"
+    digits = f"{100 * x:.1f}".removesuffix(".0") if abs(x) >= 0.1 else f"{100 * x:.2g}"
+    return digits.replace("-", "−") + "\u202f%"
+
+
+def plural(n: float, noun: str) -> str:
+    return f"{n:,.0f} {noun}" + "s" * bool(n != 1)
+
+
+def listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def interval(low: float, high: float, show: Callable = number) -> str:
+    if low == float("-inf") and high == float("inf"):
+        return "too few pairs for an interval"
+    return f"95 % interval {show(low)} to {show(high)}"
+
+
+def polished(text: str) -> str:
+    """A capital at the start; what the brackets hold is said once."""
+    first, said, rest = text.partition("95 % interval ")
+    return capital(first + said.replace(" ", "\u00a0", 1) + rest.replace("95 % interval ", ""))
