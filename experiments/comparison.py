@@ -57,8 +57,8 @@ def verdict(interval, margin):
 def clopper_pearson(count, n, confidence=CONFIDENCE):
     """The exact interval (low, high) of a share, count of n; numbers or arrays. (0, 1) for n = 0.
 
-    Beta quantiles: low = B(α/2; k, n − k + 1), high = B(1 − α/2; k + 1, n − k). Clopper & Pearson 1934,
-    Biometrika 26:404. For count 0 the upper limit, 1 − (α/2)^(1/n), is what zero flips in n pairs leave open.
+    low = B(α/2; k, n − k + 1), high = B(1 − α/2; k + 1, n − k), quantiles of the beta distribution. Clopper &
+    Pearson 1934, Biometrika 26:404. Of zero flips in n pairs the upper limit is 1 − (α/2)^(1/n).
     """
     from scipy.special import betaincinv
 
@@ -67,7 +67,12 @@ def clopper_pearson(count, n, confidence=CONFIDENCE):
     with np.errstate(invalid="ignore"):
         low = np.where(k > 0, betaincinv(np.maximum(k, 1e-9), n - k + 1, tail), 0.0)
         high = np.where(k < n, betaincinv(k + 1, np.maximum(n - k, 1e-9), 1 - tail), 1.0)
-    return (float(low), float(high)) if low.ndim == 0 else (low, high)
+    return low[()], high[()]
+
+
+def pairs_without_a_flip(margin, confidence=CONFIDENCE) -> int:
+    """How many pairs, none of which flips, bound the share of flips by margin: 1 − (α/2)^(1/n) ≤ margin."""
+    return int(np.ceil(np.log((1 - confidence) / 2) / np.log1p(-margin)))
 
 
 def share(hits, seed=None, confidence=CONFIDENCE) -> Estimate:
@@ -78,7 +83,7 @@ def share(hits, seed=None, confidence=CONFIDENCE) -> Estimate:
     hits = np.asarray(hits, dtype=bool)
     n, count, design = hits.size, int(hits.sum()), design_effect(hits, seed)
     low, high = clopper_pearson(count / design, n / design, confidence)
-    return Estimate(count / n if n else np.nan, low, high, n, n_seeds(hits, seed), confidence)
+    return Estimate(count / n if n else np.nan, float(low), float(high), n, _n_seeds(hits, seed), confidence)
 
 
 def other(labels_a, labels_b, seed=None, confidence=CONFIDENCE) -> Estimate:
@@ -86,11 +91,11 @@ def other(labels_a, labels_b, seed=None, confidence=CONFIDENCE) -> Estimate:
     return share(np.asarray(labels_a) != np.asarray(labels_b), seed, confidence)
 
 
-def mcnemar(a_only, b_only):
+def mcnemar(a_only, b_only) -> float:
     """Exact two-sided p that both modes are equally likely to be the one that converges alone.
 
-    Given a_only + b_only = m, a_only is binomial (m, 1/2): p = min(1, 2·P(X ≤ min(a_only, b_only))). McNemar
-    1947, Psychometrika 12:153. It cannot show "no difference": print share_difference beside it.
+    Of m = a_only + b_only, a_only is binomial (m, 1/2): p = min(1, 2·P(X ≤ min(a_only, b_only))). McNemar 1947,
+    Psychometrika 12:153. It cannot show "no difference": print share_difference beside it.
     """
     from scipy.special import bdtr
 
@@ -100,21 +105,21 @@ def mcnemar(a_only, b_only):
 def share_difference(hit_a, hit_b, seed=None, confidence=CONFIDENCE) -> Estimate:
     """Share of a minus share of b over pairs, with the interval of Bonett & Price for paired shares.
 
-    Adjusted Wald: p − q ± z·√((p + q − (p − q)²)/(n + 2)), cut to [−1, 1], where p = (a_only + 1)/(n + 2) and
+    p − q ± z·√((p + q − (p − q)²)/(n + 2)), cut to [−1, 1], where p = (a_only + 1)/(n + 2) and
     q = (b_only + 1)/(n + 2). Bonett & Price 2012, J. Educ. Behav. Stat. 37:479.
     Repeated seeds: counts and n over the design effect (Rao & Scott 1992, Biometrics 48:577).
     """
     difference = np.asarray(hit_a, dtype=int) - np.asarray(hit_b, dtype=int)
     n, design = difference.size, design_effect(difference, seed)
     total = n / design + 2
-    p, q = ((difference == 1).sum() / design + 1) / total, ((difference == -1).sum() / design + 1) / total
+    p, q = (((difference == side).sum() / design + 1) / total for side in (1, -1))
     half = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt((p + q - (p - q) ** 2) / total)
     low, high = max(-1.0, float(p - q - half)), min(1.0, float(p - q + half))
     value = float(difference.mean()) if n else np.nan
-    return Estimate(value, low, high, n, n_seeds(difference, seed), confidence)
+    return Estimate(value, low, high, n, _n_seeds(difference, seed), confidence)
 
 
-def n_seeds(values, seed) -> int:
+def _n_seeds(values, seed) -> int:
     return len(values) if seed is None else np.unique(seed).size
 
 
@@ -151,19 +156,17 @@ def holm(p):
 
 
 def stepwise(estimates, state, margin, confidence=CONFIDENCE) -> set:
-    """Which of several differences are "different", or "equivalent", at once: Holm's steps, by intervals.
+    """Which of several differences are in a state ("different", "equivalent") at once: Holm's steps, by intervals.
 
-    estimates: key -> a function of the confidence that gives the Estimate. Each has an interval at
-    1 − α/m, m being how many are not found yet, until none is found any more: p ≤ α/m for its p of the
-    opposite. The chance that any is found wrongly is at most α = 1 − confidence.
+    estimates: key -> a function of the confidence that gives the Estimate. Each has its interval at 1 − α/m,
+    m being how many are not found yet, until no more is found: any is found wrongly with a chance of α at
+    most, α = 1 − confidence.
     """
+    maybe = [key for key in estimates if estimates[key](confidence=confidence).verdict(margin) == state]
     found, before = set(), None
-    maybe = [
-        key for key, estimate in estimates.items() if estimate(confidence=confidence).verdict(margin) == state
-    ]
     while found != before and len(found) < len(maybe):
         before, level = found, 1 - (1 - confidence) / (len(estimates) - len(found))
-        found = {key for key in maybe if estimates[key](confidence=level).verdict(margin) == state} | found
+        found = found | {key for key in maybe if estimates[key](confidence=level).verdict(margin) == state}
     return found
 
 
@@ -179,22 +182,21 @@ def median(values, upper=None, seed=None, confidence=CONFIDENCE) -> Estimate:
     from scipy.special import bdtr
 
     bounds = [np.asarray(x, dtype=float) for x in (values, values if upper is None else upper)]
-    lower, upper = map(np.sort, bounds)
-    n = lower.size
+    n = bounds[0].size
     if n == 0:
         return Estimate(np.nan, -np.inf, np.inf, 0, 0, 1.0)
-    centre, centre_above = float(np.median(lower)), float(np.median(upper))
-    sides = [(x > at).astype(int) - (x < at) for x, at in zip(bounds, (centre, centre_above), strict=True)]
+    centres = [float(np.median(x)) for x in bounds]
+    sides = [(x > at).astype(int) - (x < at) for x, at in zip(bounds, centres, strict=True)]
     n_alone = int(n / max(design_effect(side, seed) for side in sides) + 1e-9)
     below = bdtr(np.arange(n_alone // 2 + 1.0), n_alone, 0.5)
     k_alone = int(np.searchsorted(below, (1 - confidence) / 2, side="right"))
-    if k_alone == 0:
-        low, high, coverage = -np.inf, np.inf, 1.0
-    else:
+    low, high, coverage = -np.inf, np.inf, 1.0
+    if k_alone:
         k = max(1, k_alone * n // n_alone)
-        low, high, coverage = float(lower[k - 1]), float(upper[n - k]), float(1 - 2 * below[k_alone - 1])
-    value = centre if centre == centre_above else np.nan
-    return Estimate(value, low, high, n, n_seeds(lower, seed), coverage)
+        low, high = float(np.sort(bounds[0])[k - 1]), float(np.sort(bounds[1])[n - k])
+        coverage = float(1 - 2 * below[k_alone - 1])
+    value = centres[0] if centres[0] == centres[1] else np.nan
+    return Estimate(value, low, high, n, _n_seeds(sides[0], seed), coverage)
 
 
 def lift(error):
@@ -218,36 +220,33 @@ def reached_by(epochs, n_epochs):
     return np.bincount(got_there, minlength=n_epochs + 1).cumsum() / max(1, epochs.size)
 
 
+def _known(epochs_a, epochs_b, seed):
+    """The pairs in which at least one got to τ: the others say nothing of speed."""
+    a, b = np.asarray(epochs_a, dtype=float), np.asarray(epochs_b, dtype=float)
+    known = np.isfinite(a) | np.isfinite(b)
+    return a[known], b[known], None if seed is None else np.asarray(seed)[known]
+
+
 def epochs_difference(epochs_a, epochs_b, n_epochs, seed=None, confidence=CONFIDENCE) -> Estimate:
     """Median of epochs_a − epochs_b over the pairs in which at least one got to τ; n is their number.
 
     NaN = not within n_epochs, and no more is known: if only a got there, at epoch t, the difference is
-    between −inf and t − (n_epochs + 1), and the interval holds wherever it is. Pairs in which neither got
-    there say nothing of speed; n leaves them out.
+    between −inf and t − (n_epochs + 1), and the interval holds wherever it is.
     """
-    a, b = np.asarray(epochs_a, dtype=float), np.asarray(epochs_b, dtype=float)
-    known = np.isfinite(a) | np.isfinite(b)
-    a, b, seed = a[known], b[known], None if seed is None else np.asarray(seed)[known]
-    later = n_epochs + 1
-    lower = np.nan_to_num(a, nan=later) - np.nan_to_num(b, nan=np.inf)
-    upper = np.nan_to_num(a, nan=np.inf) - np.nan_to_num(b, nan=later)
+    a, b, seed = _known(epochs_a, epochs_b, seed)
+    lower = np.nan_to_num(a, nan=n_epochs + 1) - np.nan_to_num(b, nan=np.inf)
+    upper = np.nan_to_num(a, nan=np.inf) - np.nan_to_num(b, nan=n_epochs + 1)
     return median(lower, upper, seed, confidence)
 
 
 def epochs_beyond(epochs_a, epochs_b, n_epochs, margin, seed=None, confidence=CONFIDENCE) -> Estimate:
-    """The share of pairs whose epochs to τ differ by more than margin, of those in which one got there.
+    """The share of those pairs whose epochs to τ differ by more than margin.
 
     NaN = not within n_epochs: later than that by at least one, so a lower bound of the share in rare cases.
     """
-    a, b = np.asarray(epochs_a, dtype=float), np.asarray(epochs_b, dtype=float)
-    known = np.isfinite(a) | np.isfinite(b)
-    apart = np.abs(np.nan_to_num(a[known], nan=n_epochs + 1) - np.nan_to_num(b[known], nan=n_epochs + 1))
-    return share(apart > margin, None if seed is None else np.asarray(seed)[known], confidence)
-
-
-def pairs_without_a_flip(margin, confidence=CONFIDENCE) -> int:
-    """How many pairs, none of which flips, bound the share of flips by margin: 1 − (α/2)^(1/n) ≤ margin."""
-    return int(np.ceil(np.log((1 - confidence) / 2) / np.log1p(-margin)))
+    a, b, seed = _known(epochs_a, epochs_b, seed)
+    apart = np.abs(np.nan_to_num(a, nan=n_epochs + 1) - np.nan_to_num(b, nan=n_epochs + 1))
+    return share(apart > margin, seed, confidence)
 
 
 class LeftOut(NamedTuple):
