@@ -16,7 +16,7 @@ from experiments.recorded import Recorded
 if TYPE_CHECKING:
     import pandas as pd
 
-OF_A_MODE = re.compile(r"gradient(\..*)?|start|dtype")  # settings that tell modes apart
+OF_A_MODE = re.compile(r"gradient(\..*)?|start|dtype|n_params")  # and n_params, which follows from the others
 
 
 class ReportError(ValueError):

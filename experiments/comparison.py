@@ -94,8 +94,8 @@ def other(labels_a, labels_b, seed=None, confidence=CONFIDENCE) -> Estimate:
 def mcnemar(a_only, b_only) -> float:
     """Exact two-sided p that both modes are equally likely to be the one that converges alone.
 
-    Of m = a_only + b_only, a_only is binomial (m, 1/2): p = min(1, 2·P(X ≤ min(a_only, b_only))). McNemar 1947,
-    Psychometrika 12:153. It cannot show "no difference": print share_difference beside it.
+    Of m = a_only + b_only, a_only is binomial (m, 1/2): p = min(1, 2·P(X ≤ min(a_only, b_only))). McNemar
+    1947, Psychometrika 12:153. It cannot show "no difference": print share_difference beside it.
     """
     from scipy.special import bdtr
 
@@ -156,7 +156,7 @@ def holm(p):
 
 
 def stepwise(estimates, state, margin, confidence=CONFIDENCE) -> set:
-    """Which of several differences are in a state ("different", "equivalent") at once: Holm's steps, by intervals.
+    """Which of several differences are in a state ("different", "equivalent"), by Holm's steps on intervals.
 
     estimates: key -> a function of the confidence that gives the Estimate. Each has its interval at 1 − α/m,
     m being how many are not found yet, until no more is found: any is found wrongly with a chance of α at

@@ -42,8 +42,8 @@ def _control(analysed: Analysis, mode: str, name: str) -> Verdict:
     less, margin = comparison.share_difference(flips, moved, seed), analysed.margins.share
     text = (
         f"Moving the start weights by {number(NUDGE)}·N(0,1) gives analytic another outcome in "
-        f"{moved.sum():,} of {plural(len(plain), 'pair')}; {name}, from the weights not moved, has "
-        f"another in {flips.sum():,} of the same: a difference of {points(less.value)} points "
+        f"{moved.sum():,} of {plural(len(plain), 'pair')}; {name}, from the weights not moved, has another "
+        f"in {flips.sum():,} of the same: a difference of {points(less.value)} points "
         f"({interval(less.low, less.high, points)}); the margin is {percent(margin)}."
     )
     question = f"Does {name} change more outcomes than a nudge of size h?"

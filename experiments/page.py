@@ -157,8 +157,8 @@ def notices(analysed: Analysis) -> list[str]:
     told += [f"{mode} has no pair with {reference}, and no verdict." for mode in unpaired]
     if apart := [mode for mode in analysed.modes[1:] if mode not in analysed.pairings]:
         told.append(
-            f"{listed(apart)}: no pair with {reference}: one is trained from fresh weights, one "
-            "goes on from those that n_epochs of the numeric mode had trained: its epochs count from there."
+            f"{listed(apart)}: no pair with {reference}: one is trained from fresh weights, one goes on from "
+            "those that n_epochs of the numeric mode had trained: its epochs count from there."
         )
     if not reference.startswith("analytic"):
         told.append(f"The reference, {reference}, is an approximation, not the analytic gradient.")

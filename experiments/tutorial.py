@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.comparison import Estimate, lift, median, share
 from experiments.verdicts import Verdict
-from experiments.wording import decades, number, percent, plural
+from experiments.wording import decades, interval, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,6 @@ ARMS = {
     "numeric h=1e-4 continued": "numeric_continued",
 }
 TABLES = {"numeric": "numeric", "analytic": "analytic_continued"}  # printed table -> what was run
-NEEDED = {"numeric", "analytic", "analytic_continued"}
 SEARCHED = (144273, 14184)  # found by a search for start weights whose tables look like the printed ones
 GAPS = {  # what is compared over seeds: name -> (arm, less arm)
     "as_run": ("analytic_continued", "numeric"),
@@ -41,11 +40,9 @@ GAPS = {  # what is compared over seeds: name -> (arm, less arm)
 
 
 class Claim(NamedTuple):
-    """rows: a dict per printed epoch, of the seed whose tables are nearest to the printed ones."""
-
-    seed: int  # nearest on both tables
-    nearest: int  # nearest on the first
-    rows: list[dict]
+    seed: int  # whose tables are nearest to both printed ones
+    nearest: int  # to the first
+    rows: list[dict]  # a dict per printed epoch, of that seed
     summary: str
     verdicts: list[Verdict]
     tables: Mapping[str, "pd.DataFrame"]
@@ -59,82 +56,70 @@ class Gap(NamedTuple):
 
     def __str__(self):
         one = self.median
-        limits = f"95 % interval {decades(one.low)} to {decades(one.high)}"
-        limits = limits if one.low > -np.inf else "too few seeds for an interval"
-        return f"{decades(one.value)} decades ({limits}; {percent(self.apart.value)} more than one decade)"
+        limits = f"{interval(one.low, one.high, decades)}; {percent(self.apart.value)} more than one decade"
+        return f"{decades(one.value)} decades ({limits})"
 
 
 def claim(analysed: "Analysis") -> Claim | None:
-    """None where the sweep lacks what it takes: numeric, analytic, analytic continued, with online errors."""
+    """None where the sweep lacks one of the four ARMS, or their online errors."""
     import pandas as pd
 
     runs, online = analysed.runs, analysed.sweep.curves.get("online_error")
     if online is None or len(online) <= EPOCHS[-1]:
         return None
     same_net = (runs["learning_rate"] == 0.1) & (runs["hidden_size"] == 4) & (runs["n_epochs"] == EPOCHS[-1])
-    printed, converged = {}, {}  # arm -> seed -> online error (6,), whether it converged
+    row_of = {arm: {} for arm in ARMS.values()}  # arm -> seed -> row of runs
     for row in np.flatnonzero(same_net & runs["mode"].isin(ARMS) & (runs["outcome"] != "failed")):
-        arm, seed = ARMS[runs["mode"].iloc[row]], int(runs["seed"].iloc[row])
-        printed.setdefault(arm, {})[seed] = online[np.array(EPOCHS), row]
-        converged.setdefault(arm, {})[seed] = runs["outcome"].iloc[row] == "converged"
-    arms = [arm for arm in ARMS.values() if arm in printed]
-    seeds = sorted(set.intersection(*(set(printed[arm]) for arm in arms))) if arms else []
-    drawn = [seed for seed in seeds if seed not in SEARCHED]
-    if not drawn or not set(arms) >= NEEDED:
+        row_of[ARMS[runs["mode"].iloc[row]]][int(runs["seed"].iloc[row])] = row
+    seeds = np.array(sorted(set.intersection(*map(set, row_of.values()))), dtype=int)
+    drawn = ~np.isin(seeds, SEARCHED)
+    if not drawn.any():
         return None
-    factor = {
-        seed: {table: _factor(printed[arm][seed], PRINTED[table]) for table, arm in TABLES.items()}
-        for seed in seeds
-    }
-    nearest = min(seeds, key=lambda seed: (factor[seed]["numeric"], seed))  # on the first table
-    alike = min(seeds, key=lambda seed: (max(factor[seed].values()), seed))  # on both
-    rows = [
-        {"epoch": epoch}
-        | {f"printed_{table}": values[i] for table, values in PRINTED.items()}
-        | {arm: float(printed[arm][alike][i]) for arm in arms}
-        for i, epoch in enumerate(EPOCHS)
-    ]
-    used = [seed for seed in drawn if all(converged[arm][seed] for arm in arms)]
-    last = {arm: np.array([np.log10(lift(printed[arm][seed][-1])) for seed in used]) for arm in arms}
-    gaps = {name: last[a] - last[b] for name, (a, b) in GAPS.items() if a in last and b in last}
-    found = {name: Gap(median(gap), share(np.abs(gap) > 1)) for name, gap in gaps.items()}
-    of_alike = {
-        name: float(np.subtract(*(np.log10(lift(printed[arm][alike][-1])) for arm in GAPS[name])))
-        for name in gaps
-    }
-    within = percent(_up(factor[nearest]["numeric"] - 1, 3)), _up(max(factor[alike].values()), 1)
+    rows = {arm: [of[seed] for seed in seeds] for arm, of in row_of.items()}
+    errors = {arm: online[np.array(EPOCHS)][:, rows[arm]] for arm in rows}  # (6, n_seeds)
+    factor = np.array([_factor(errors[arm].T, PRINTED[table]) for table, arm in TABLES.items()])
+    nearest, alike = factor[0].argmin(), factor.max(axis=0).argmin()
+    outcome = runs["outcome"].to_numpy()
+    used = drawn & np.all([outcome[rows[arm]] == "converged" for arm in rows], axis=0)
+    last = {arm: np.log10(lift(errors[arm][-1])) for arm in rows}
+    gaps = {name: last[a] - last[b] for name, (a, b) in GAPS.items()}
+    over = {name: Gap(median(gap[used]), share(np.abs(gap[used]) > 1)) for name, gap in gaps.items()}
     look_alikes = (
-        f"Seed {nearest} started so comes within {within[0]} of every row of the first table, and {alike} "
-        f"within a factor {within[1]:g} of every row of both."
+        f"Seed {seeds[nearest]} started so comes within {percent(_up(factor[0, nearest] - 1, 3))} of every "
+        f"row of the first table, and {seeds[alike]} within a factor {_up(factor[:, alike].max(), 1):g} of "
+        "every row of both."
     )
-    if {nearest, alike} <= set(SEARCHED):
+    if {seeds[nearest], seeds[alike]} <= set(SEARCHED):
         look_alikes += (
-            " Both are look-alikes, found by a search over start weights and picked for that; "
-            "they stand in no estimate."
+            " Both are look-alikes, found by a search over start weights and picked for that; they stand in "
+            "no estimate."
         )
     sample = (
-        f"Of {plural(len(drawn), 'seed')} that were not picked, {len(used):,} enter: those in which all "
-        f"{len(arms)} runs converge, for a run that does not has no depth to compare."
+        f"Of {plural(drawn.sum(), 'seed')} that were not picked, {used.sum():,} enter: those in which all 4 "
+        "runs converge, for a run that does not has no depth to compare."
     )
-    tables = {
-        "tutorial": pd.DataFrame(rows),
-        "tutorial_seeds": pd.DataFrame({"seed": used, **{f"log10_{arm}": last[arm] for arm in arms}, **gaps}),
-        "tutorial_decades": pd.DataFrame(
-            [
-                {"what": name, **gap.median._asdict(), "more_than_a_decade": gap.apart.value}
-                for name, gap in found.items()
-            ]
-        ),
-    }
-    margin = analysed.margins.decades
-    judged = _verdicts(look_alikes, sample, alike, of_alike, found, margin)
-    return Claim(alike, nearest, rows, _summary(found, margin), judged, tables)
+    parts = {name: decades(gap[alike]) for name, gap in gaps.items()}
+    of_alike = (
+        f"In seed {seeds[alike]}, whose tables are nearest to the printed ones, {parts['start_numeric']} of "
+        f"{parts['as_run']} decades come with 60 more numeric epochs and {parts['gradient_continued']} with "
+        "the change of gradient."
+    )
+    printed = {f"printed_{table}": values for table, values in PRINTED.items()}
+    table = pd.DataFrame({"epoch": EPOCHS, **printed, **{arm: errors[arm][:, alike] for arm in rows}})
+    by_seed = pd.DataFrame({"seed": seeds, **{f"log10_{arm}": last[arm] for arm in rows}, **gaps})
+    medians = pd.DataFrame(
+        {"what": name, **gap.median._asdict(), "more_than_a_decade": gap.apart.value}
+        for name, gap in over.items()
+    )
+    tables = {"tutorial": table, "tutorial_seeds": by_seed[used], "tutorial_decades": medians}
+    told = _told(look_alikes, sample, of_alike, over, analysed.margins.decades)
+    return Claim(int(seeds[alike]), int(seeds[nearest]), table.to_dict("records"), *told, tables)
 
 
-def _factor(errors, printed) -> float:
-    """How far from the printed errors, as a factor, the farthest is; infinite for an error of 0."""
+def _factor(errors, printed) -> np.ndarray:
+    """How far from the printed errors, as a factor, the farthest of a row is; infinite for an error of 0."""
     with np.errstate(divide="ignore"):
-        return float(np.exp(np.abs(np.log(errors / printed)).max()))
+        return np.exp(np.abs(np.log(errors / np.array(printed))).max(axis=-1))
 
 
 def _up(x: float, places: int) -> float:
@@ -142,58 +127,44 @@ def _up(x: float, places: int) -> float:
     return float(np.ceil(x * 10**places - 1e-9) / 10**places)
 
 
-def _summary(found: Mapping[str, Gap], margin: float) -> str:
-    def told(name):
-        one = found[name].median
+def _told(look_alikes, sample, of_alike, over: Mapping[str, Gap], margin: float) -> tuple[str, list[Verdict]]:
+    """The summary and the verdicts."""
+    state = {name: gap.median.verdict(margin) for name, gap in over.items()}
+    brief, n = {}, over["as_run"].median.n
+    for name, (one, _) in over.items():
         limits = f" [{decades(one.low)}, {decades(one.high)}]" if one.low > -np.inf else ""
-        return f"{decades(one.value)}{limits}", one.verdict(margin)
-
-    text = f"As run, its last row is {told('as_run')[0]} decades from the first table’s in the median seed. "
-    if "start_numeric" in found:
-        text += f"60 more epochs of the first table’s own gradient give {told('start_numeric')[0]}. "
-    fresh, state = told("gradient_fresh")
-    text += f"Changing the gradient alone gives {fresh} in epochs 1 to 60 ({state})"
-    if "gradient_continued" not in found:
-        return text + "; in epochs 61 to 120 it was not measured."
-    late, state = told("gradient_continued")
-    return text + f" and {late} in epochs 61 to 120 ({state})."
-
-
-def _verdicts(look_alikes, sample, alike, of_alike, found: Mapping[str, Gap], margin) -> list[Verdict]:
+        brief[name] = decades(one.value) + limits
+    summary = (
+        f"As run, its last row is {brief['as_run']} decades from the first table’s in the median seed. 60 "
+        f"more epochs of the first table’s own gradient give {brief['start_numeric']}. Changing the gradient "
+        f"alone gives {brief['gradient_fresh']} in epochs 1 to 60 ({state['gradient_fresh']}) and "
+        f"{brief['gradient_continued']} in epochs 61 to 120 ({state['gradient_continued']})."
+    )
     printed = -np.log10(PRINTED["analytic"][-1] / PRINTED["numeric"][-1])
     what = (
         f"The last row of the second table lies {number(printed)} decades below that of the first. But the "
-        f"second run began at the weights that the first had trained: its table is epochs 61 to 120. "
+        "second run began at the weights that the first had trained: its table is epochs 61 to 120. "
         f"{look_alikes}"
     )
     start = (
         f"{sample} Last row against last row, the second table as run differs from the first by "
-        f"{found['as_run']} in the median. The same analytic run begun at the trained, not at fresh weights, "
-        f"differs by {found['start_analytic']}"
+        f"{over['as_run']} in the median. The same analytic run begun at the trained, not at fresh weights, "
+        f"differs by {over['start_analytic']}; the numeric run, continued in the same way, by "
+        f"{over['start_numeric']}."
     )
-    if "start_numeric" in found:
-        start += f"; the numeric run, continued in the same way, by {found['start_numeric']}"
     fresh = (
-        f"From equal fresh weights, after 60 epochs, analytic differs from numeric by "
-        f"{found['gradient_fresh']} in the median of {plural(found['gradient_fresh'].median.n, 'seed')}; the "
-        f"margin is {margin:g} decades."
+        "From equal fresh weights, after 60 epochs, analytic differs from numeric by "
+        f"{over['gradient_fresh']} in the median of {plural(n, 'seed')}; the margin is {margin:g} decades."
     )
-    late, state = "The sweep holds no numeric run that goes on from the trained weights.", "not measured"
-    if "gradient_continued" in found:
-        gap = found["gradient_continued"]
-        late = (
-            f"From equal weights, those that numeric had trained, analytic differs from numeric by {gap} in "
-            f"the median of {plural(gap.median.n, 'seed')} (medians of parts need not add up). In seed "
-            f"{alike}, whose tables are nearest to the printed ones, {decades(of_alike['start_numeric'])} of "
-            f"{decades(of_alike['as_run'])} decades come with 60 more numeric epochs and "
-            f"{decades(of_alike['gradient_continued'])} with the change of gradient."
-        )
-        state = gap.median.verdict(margin)
-    states = {name: gap.median.verdict(margin) for name, gap in found.items()}
+    late = (
+        "From equal weights, those that numeric had trained, analytic differs from numeric by "
+        f"{over['gradient_continued']} in the median of {plural(n, 'seed')} (medians of parts need not add "
+        f"up). {of_alike}"
+    )
     judged = [
         ("What was printed, and what was run?", "exact", what),
-        ("How much comes with the later start?", states["start_analytic"], start + "."),
-        ("What does the gradient change in epochs 1 to 60?", states["gradient_fresh"], fresh),
-        ("What does the gradient change in epochs 61 to 120?", state, late),
+        ("How much comes with the later start?", state["start_analytic"], start),
+        ("What does the gradient change in epochs 1 to 60?", state["gradient_fresh"], fresh),
+        ("What does the gradient change in epochs 61 to 120?", state["gradient_continued"], late),
     ]
-    return [Verdict("claim", *words, picture="tutorial") for words in judged]
+    return summary, [Verdict("claim", *words, picture="tutorial") for words in judged]

@@ -11,18 +11,7 @@ from typing import NamedTuple
 from experiments.cells import DECIDED, JUDGED, PRACTICAL
 from experiments.comparison import FEWEST_SEEDS, FLOOR, Margins, pairs_without_a_flip, verdict
 from experiments.wording import RAISED as RAISED
-from experiments.wording import (
-    capital,
-    decades,
-    interval,
-    listed,
-    number,
-    percent,
-    plural,
-    points,
-    polished,
-    signed,
-)
+from experiments.wording import decades, interval, listed, number, percent, plural, points, polished, signed
 
 Row = Mapping[str, object]
 STATES = ("different", "equivalent", "unresolved")
@@ -35,12 +24,13 @@ class Verdict(NamedTuple):
     text: str
     short: str = "–"  # the number alone
     picture: str = ""  # the one that shows it: a word of its name
+    about: str = ""  # what is in that state, for a summary
 
 
-# --- a sentence per question: of the row of all cells, with its intervals in words --------
+# --- a sentence per question, from the row of all cells, and its number alone -------------------------
 
 
-def _outcome(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
+def _outcome(row: Row, margin: float, limits: Callable[[str], str]) -> tuple[str, str]:
     n, count = row["n_pairs"], round(row["other"] * row["n_pairs"])
     told = f"{count:,} of {plural(n, 'pair')} {'ends' if count == 1 else 'end'} in another outcome, "
     told += percent(row["other"])
@@ -56,18 +46,18 @@ def _outcome(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
     return text, f"{count:,} of {n:,}"
 
 
-def _converged(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
+def _converged(row: Row, margin: float, limits: Callable[[str], str]) -> tuple[str, str]:
     a, b, apart = row["a"], row["b"], f"{points(row['share'])} points"
     p, over = (row["p_seeds"], "seeds") if row["n_seeds"] < row["n_pairs"] else (row["p"], "pairs")
     text = (
         f"{a} converges in {row['a_converged']:,} of {plural(row['n_pairs'], 'pair')} and {b} in "
-        f"{row['b_converged']:,}; only {a} in {row['a_only']:,}, only {b} in {row['b_only']:,}. "
-        f"Difference: {apart} {limits('share')}; exact McNemar over {over}, p = {number(p, 2)}."
+        f"{row['b_converged']:,}; only {a} in {row['a_only']:,}, only {b} in {row['b_only']:,}. Difference: "
+        f"{apart} {limits('share')}; exact McNemar over {over}, p = {number(p, 2)}."
     )
     return text, apart
 
 
-def _speed(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
+def _speed(row: Row, margin: float, limits: Callable[[str], str]) -> tuple[str, str]:
     known = {field: number(tau) for field, tau in PRACTICAL.items() if row[f"{field}_n"]}
     if not known:
         return f"No run comes below {number(max(PRACTICAL.values()))}.", "–"
@@ -81,11 +71,11 @@ def _speed(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
     text += f"The margin is {plural(margin, 'epoch')}."
     for state in STATES if len({row[f"{field}_verdict"] for field in known}) > 1 else ():
         if there := [tau for field, tau in known.items() if row[f"{field}_verdict"] == state]:
-            text += f" {capital(state)} to {listed(there)}."
+            text += f" {state.capitalize()} to {listed(there)}."
     return text, " · ".join(signed(row[field]) for field in known) + " epochs"
 
 
-def _depth(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
+def _depth(row: Row, margin: float, limits: Callable[[str], str]) -> tuple[str, str]:
     if not row["depth_n"]:
         return "There is no pair in which both converge.", "–"
     a, b, above, apart = row["a"], row["b"], row["depth"] > 0, decades(row["depth"])
@@ -105,21 +95,20 @@ def _depth(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
     return text, f"{apart} decades"
 
 
-def _law(row: Row, limits: Callable, margin: float) -> tuple[str, str]:
-    n = row["law_n"]
-    if not n and row["epochs_run_max"] < 300:
-        return f"A law is not read off {_span(row, 'epochs_run')} epochs; it takes 300.", "–"
+def _law(row: Row, margin: float, limits: Callable[[str], str]) -> tuple[str, str]:
+    n, few = row["law_n"], f"A law is not read off {_span(row, 'epochs_run')} epochs; it takes 300."
     if not n:
-        return "No pair falls far enough on both sides.", "–"
-    count, found = round(row["law"] * n), {}
+        return few if row["epochs_run_max"] < 300 else "No pair falls far enough on both sides.", "–"
+    count, told = round(row["law"] * n), {}
     for arm in "ab":
         laws = {name: row[f"{arm}_{name}"] for name in DECIDED}
-        found[arm] = f"{row[arm]}: " + ", ".join(f"{k:,} {name}" for name, k in laws.items() if k)
+        told[arm] = ", ".join(f"{k:,} {name}" for name, k in laws.items() if k)
     if row["a_power"]:
-        found["a"] += f" (powers t to the −{number(1 / row['a_power_s'], 2)} in the median)"
+        told["a"] += f" (powers t to the −{number(1 / row['a_power_s'], 2)} in the median)"
     text = (
         f"{f'{count:,}' if count else 'None'} of {plural(n, 'pair')} with a decided law on both sides follow "
-        f"different ones, {percent(row['law'])} {limits('law')}. {capital('; '.join(found.values()))}."
+        f"different ones, {percent(row['law'])} {limits('law')}. Of {row['a']}: {told['a']}; of {row['b']}: "
+        f"{told['b']}."
     )
     return text, f"{count:,} of {n:,} differ"
 
@@ -129,8 +118,8 @@ def _cost(row: Row) -> Verdict:
     times = "as many" if ratio == "1" else f"{ratio} times as many"
     text = (
         f"In error evaluations, a step of {row['a']} costs {_span(row, 'a_evaluations')} and a step of "
-        f"{row['b']} {_span(row, 'b_evaluations')}: {times}, as “How it was measured” counts. Beside it, "
-        f"in stacks on the machine of this sweep, a run took {number(1000 * row['a_seconds'], 2)} and "
+        f"{row['b']} {_span(row, 'b_evaluations')}: {times}, as “How it was measured” counts. Beside it, in "
+        f"stacks on the machine of this sweep, a run took {number(1000 * row['a_seconds'], 2)} and "
         f"{number(1000 * row['b_seconds'], 2)} ms in the median."
     )
     return Verdict("cost", "What does it cost?", "exact", text, f"× {ratio}", "cost")
@@ -140,7 +129,7 @@ class Topic(NamedTuple):
     question: str
     noun: str  # in a summary
     picture: str
-    say: Callable[[Row, Callable, float], tuple[str, str]]  # the text, but for the cells; the number alone
+    say: Callable[[Row, float, Callable[[str], str]], tuple[str, str]]
     numbers: str  # what is told of each cell
     show: Callable[[float], str]
     margin: Callable[[float], str]
@@ -150,11 +139,10 @@ TOPICS = {
     "outcome": Topic("The same outcome, pair by pair?", "the outcome of a pair", "outcomes", _outcome,
                      "shares", percent, percent),
     "converged": Topic("Does one converge more often?", "the share that converges", "outcomes", _converged,
-                       "differences", points, lambda x: f"{number(100 * x)} point" + "s" * (x != 0.01)),
-    "speed": Topic("Equally fast to {}?", "speed to {}", "precision", _speed,
+                       "points", points, lambda x: f"{number(100 * x)} point" + "s" * (x != 0.01)),
+    "speed": Topic("Equally fast to {}?", "speed", "precision", _speed,
                    "medians", signed, lambda x: plural(x, "epoch")),
-    "depth": Topic("The same depth?", "depth", "pairs", _depth,
-                   "medians", decades, lambda x: f"{x:g} decades"),
+    "depth": Topic("The same depth?", "depth", "pairs", _depth, "medians", decades, "{:g} decades".format),
     "law": Topic("The same law of convergence?", "the law of convergence", "tail", _law,
                  "shares", percent, percent),
 }  # fmt: skip
@@ -173,29 +161,38 @@ def _verdict(name: str, row: Row, cells: Sequence[Row], margins: Margins) -> Ver
     question = topic.question.format(
         listed([number(PRACTICAL[f]) for f in known or fields if f in PRACTICAL])
     )
-    text, short = topic.say(row, lambda field: _limits(row, field, topic, margin), margin)
+    text, short = topic.say(row, margin, lambda field: _limits(row, field, topic, margin))
     if not known:
-        return Verdict(name, question, "not measured", text, short, topic.picture)
+        return Verdict(name, question, "not measured", text, short, topic.picture, topic.noun)
     states = {row[f"{field}_verdict"] for field in known}
     state = "different" if "different" in states else "unresolved" if len(states) > 1 else states.pop()
+    there = _to(*(field for field in known if row[f"{field}_verdict"] == state))
     if len(cells) > 1:
         text += f" Cell by cell, by Holm: {'; '.join(_cells(row, cells, f, topic, margin) for f in known)}."
-    if any(n := [_different(cells, field) for field in known]) and len(cells) > 1:
-        short = "in " + " · ".join(f"{len(one)} of {len(cells)} cells" if one else "none" for one in n)
-    return Verdict(name, question, state, polished(text), short, topic.picture)
+        n_different = {_to(field): len(_different(cells, field)) for field in known}
+        if where := [f"{to} in {n} of {len(cells)} cells".strip() for to, n in n_different.items() if n]:
+            short = there = listed(where)
+    about = f"{topic.noun} {there}".strip()
+    return Verdict(name, question, state, polished(text), short, topic.picture, about)
+
+
+def _to(*fields: str) -> str:
+    taus = [number(PRACTICAL[field]) for field in fields if field in PRACTICAL]
+    return f"to {listed(taus)}" if taus else ""
 
 
 def _limits(row: Row, field: str, topic: Topic, margin: float) -> str:
     """The interval of all cells, and where it lies."""
-    where, n_seeds = f"the margin of {topic.margin(margin)}", row[f"{field}_n_seeds"]
-    pooled = _pooled(row, field, margin)
+    n_seeds, pooled = row[f"{field}_n_seeds"], _pooled(row, field, margin)
+    words = {
+        "equivalent": "within",
+        "different": "beyond",
+        "unresolved": "which leaves open whether it is within",
+    }
+    where = f"{words[pooled]} the margin of {topic.margin(margin)}"
     if n_seeds < FEWEST_SEEDS:
         where = f"from {plural(n_seeds, 'seed')}, too few to settle anything: it takes {FEWEST_SEEDS}"
-    elif pooled == "unresolved":
-        where = f"which leaves open whether it is within {where}"
-    else:
-        where = f"{'within' if pooled == 'equivalent' else 'beyond'} {where}"
-    if pooled == "different" and n_seeds >= FEWEST_SEEDS and row[f"{field}_verdict"] == "unresolved":
+    elif pooled == "different" and row[f"{field}_verdict"] == "unresolved":
         where += ", though not once it is adjusted for the number of cells"
     return f"({_interval(row, field, topic.show)}), {where}"
 
@@ -203,13 +200,14 @@ def _limits(row: Row, field: str, topic: Topic, margin: float) -> str:
 def _cells(row: Row, cells: Sequence[Row], field: str, topic: Topic, margin: float) -> str:
     """The states of the cells, counted; those that differ by name, if few; what they span."""
     own = [cell for cell in cells if cell[f"{field}_n"]]
-    counts = Counter(cell[f"{field}_verdict"] for cell in own)
-    different, values = _different(own, field), [cell[field] for cell in own if cell[field] == cell[field]]
-    names = f" ({'; '.join(different)})" * (len(different) <= 2)
-    told = [f"{s} in {counts[s]}" + names * (s == "different") for s in STATES if counts[s]]
-    text = f"to {number(PRACTICAL[field])} " if field in PRACTICAL else ""
-    text += f"of {len(own)} cells {', '.join(told)}"
-    text += f", {topic.numbers} {topic.show(min(values))} to {topic.show(max(values))}" if values else ""
+    counts, different = Counter(cell[f"{field}_verdict"] for cell in own), _different(own, field)
+    names = f" ({'; '.join(different)})" if len(different) <= 2 else ""
+    told = [
+        f"{state} in {counts[state]}" + names * (state == "different") for state in STATES if counts[state]
+    ]
+    text = f"{_to(field)} of {len(own)} cells {', '.join(told)}".strip()
+    if values := [cell[field] for cell in own if cell[field] == cell[field]]:
+        text += f", {topic.numbers} {topic.show(min(values))} to {topic.show(max(values))}"
     if _pooled(row, field, margin) == "equivalent" and any(abs(value) > margin for value in values):
         text += ", some beyond the margin, which the pool would hide"
     return text
@@ -240,31 +238,26 @@ def _span(row: Row, field: str) -> str:
 
 def summary_of_many(reference: str, judged: Mapping[str, Sequence[Verdict]]) -> str:
     """A sentence on the outcomes and one on the depths of several modes, by name."""
+    words = {"equivalent": f"equivalent to {reference}", "different": f"different from {reference}"}
     sentences = []
     for topic, noun in (("outcome", "outcomes"), ("depth", "depth")):
         states = {name: v.state for name, of in judged.items() for v in of if v.topic == topic}
-        clauses = []
-        for state, to in (
-            ("equivalent", f" to {reference}"),
-            ("different", f" from {reference}"),
-            ("unresolved", ""),
-        ):
-            if found := [name for name in judged if states.get(name) == state]:
-                clauses.append(f"{listed(found)} {'is' if len(found) == 1 else 'are'} {state}{to}")
+        names = {
+            state: [name for name in states if states[name] == state] for state in (*words, "unresolved")
+        }
+        clauses = [f"{_are(of)} {words.get(state, state)}" for state, of in names.items() if of]
         sentences += [f"In {noun}, {'; '.join(clauses)}."] if clauses else []
     return " ".join(sentences)
 
 
 def summary(a: str, b: str, judged: Sequence[Verdict]) -> str:
     """All states in one sentence."""
-    topics: dict[str, list[str]] = {}
-    for v in judged:
-        if v.topic in TOPICS:
-            noun = TOPICS[v.topic].noun.format(v.question.removeprefix("Equally fast to ")[:-1])
-            topics.setdefault(v.state, []).append(noun + f" {v.short}" * v.short.endswith("cells"))
-    clauses = [f"{of} in {listed(topics[of])}" for of in ("equivalent", "different") if of in topics]
+    about = {state: [v.about for v in judged if v.state == state] for state in (*STATES, "not measured")}
+    clauses = [f"{state} in {listed(about[state])}" for state in ("equivalent", "different") if about[state]]
     text = f"{a} and {b} are {' but '.join(clauses)}" if clauses else f"{a} against {b}: nothing is settled"
-    for of in ("unresolved", "not measured"):
-        if of in topics:
-            text += f"; {listed(topics[of])} {'is' if len(topics[of]) == 1 else 'are'} {of}"
-    return capital(text) + "."
+    rest = [f"; {_are(about[state])} {state}" for state in ("unresolved", "not measured") if about[state]]
+    return polished(text + "".join(rest) + ".")
+
+
+def _are(names: Sequence[str]) -> str:
+    return f"{listed(names)} {'is' if len(names) == 1 else 'are'}"
