@@ -6,6 +6,7 @@ All of it follows from the sweep and the arguments, nothing from the clock: the 
 
 import argparse
 import base64
+import os
 import re
 import shutil
 import sys
@@ -20,7 +21,11 @@ from experiments.comparison import Margins
 from experiments.stores import usual
 
 CONFIG = Path(__file__).resolve().parent.parent / "conf" / "report.yaml"
-MARGIN = {"share": "share of pairs", "decades": "decades of depth", "epochs": "epochs to an error"}
+MARGIN = {  # of what, below which value, what is right
+    "share": ("share of pairs", 1.0, "a share above 0 and below 1, such as 0.01"),
+    "decades": ("decades of depth", float("inf"), "decades above 0, such as 0.1"),
+    "epochs": ("epochs to an error", float("inf"), "epochs above 0, such as 1"),
+}
 LARGEST_SVG = 600_000  # bytes; beyond that the page shows the PNG
 
 
@@ -43,51 +48,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ReportError, tracking.StoreError) as fault:
         print(fault, file=sys.stderr)
         return 1
-    judged = page.judge(analysed)
-    for mode, of_mode in judged.items():
-        if len(judged) > 1:
-            print(f"{mode} against {analysed.reference}")
-        for verdict in of_mode:
-            print(f"{verdict.state:>12}  {verdict.question}  {verdict.short}")
-    print(f"{folder / 'report.html'} ({time.perf_counter() - began:.1f} s)")
+    told, judged = [], page.judge(analysed)
+    for mode, verdicts in judged.items():
+        told += [f"{mode} against {analysed.reference}"] if len(judged) > 1 else []
+        told += [f"{one.state:>12}  {one.question}  {one.short}" for one in verdicts]
+    told.append(f"{folder / 'report.html'} ({time.perf_counter() - began:.1f} s)")
+    try:
+        print("\n".join(told), flush=True)
+    except BrokenPipeError:  # the reader had enough; what is left must not be flushed into the pipe at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("experiments.report", description="Report on a recorded sweep.")
-    store = usual()
-    parser.add_argument(
-        "--store", default=store, help=f"tracking URI ({tracking.masked(store)})".replace("%", "%%")
+    parser, store = (
+        argparse.ArgumentParser("experiments.report", description="Report on a recorded sweep."),
+        usual(),
     )
-    parser.add_argument(
-        "--experiment", help="the newest sweep of this experiment; default: the newest of all"
-    )
-    parser.add_argument("--sweep", help="name or run id of a sweep")
-    parser.add_argument("--output", help="folder (reports/<sweep>)")
-    parser.add_argument("--reference", help="mode that all others are compared with (analytic, or the first)")
-    for name, what in MARGIN.items():
+    helps = {
+        "store": f"tracking URI ({tracking.masked(store)})".replace("%", "%%"),
+        "experiment": "the newest sweep of this experiment; default: the newest of all",
+        "sweep": "name or run id of a sweep",
+        "output": "folder (reports/<sweep>)",
+        "reference": "mode that all others are compared with (analytic, or the first)",
+    }
+    for name, words in helps.items():
+        parser.add_argument(f"--{name}", help=words, default=store if name == "store" else None)
+    for name, (what, *_) in MARGIN.items():
         parser.add_argument(
             f"--margin-{name}", type=float, help=f"{what}, too small to matter ({CONFIG.name})"
         )
     return parser
 
 
-def _margins(given) -> Margins:
+def _margins(given: argparse.Namespace) -> Margins:
     """Those of conf/report.yaml, but for what the command line gives."""
     from omegaconf import OmegaConf
 
     margins = dict(OmegaConf.load(CONFIG).margins)
     if set(margins) != set(MARGIN):
         raise ReportError(f"{CONFIG.name}: margins of {', '.join(margins)}; give {', '.join(MARGIN)}")
-    margins |= {n: value for n in MARGIN if (value := getattr(given, f"margin_{n}")) is not None}
-    for name, value in margins.items():
-        most = 1 if name == "share" else float("inf")
-        if isinstance(value, bool | str) or not 0 < value < most:
-            such = {
-                "share": "a share above 0 and below 1, such as 0.01",
-                "decades": "decades above 0, such as 0.1",
-            }
-            raise ReportError(f"margin-{name}={value}: give {such.get(name, 'epochs above 0, such as 1')}")
+    margins |= {name: value for name in MARGIN if (value := getattr(given, f"margin_{name}")) is not None}
+    for name, (_, most, right) in MARGIN.items():
+        if isinstance(margins[name], bool | str) or not 0 < margins[name] < most:
+            raise ReportError(f"margin-{name}={margins[name]}: give {right}")
     return Margins(**margins)
 
 
@@ -108,12 +112,9 @@ def pictures(analysed: Analysis) -> list:
         if mode not in analysed.own_rate  # pictures of a cell draw the partners in it
     }
     online = analysed.sweep.curves.get("online_error")
-    sweep = figures.Sweep(
-        analysed.runs[finished], analysed.error[:, finished], analysed.reference, pairs,
-        None if online is None else online[1:, finished],  # nothing stands at epoch 0
-        measured.n_rows(analysed.runs),
-    )  # fmt: skip
-    return figures.pictures(sweep)
+    online = None if online is None else online[1:, finished]  # nothing stands at epoch 0
+    runs, error, n_rows = analysed.runs[finished], analysed.error[:, finished], measured.n_rows(analysed.runs)
+    return figures.pictures(figures.Sweep(runs, error, analysed.reference, pairs, online, n_rows))
 
 
 def write(analysed: Analysis, store: str, folder: Path) -> None:
@@ -139,11 +140,9 @@ def write(analysed: Analysis, store: str, folder: Path) -> None:
         for kind, content in files.items():
             (folder / "figures" / f"{picture.name}.{kind}").write_bytes(content)
         kind, shown = ("svg+xml", "svg") if len(files["svg"]) <= LARGEST_SVG else ("png", "png")
-        drawn.append({
-            "name": picture.name, "caption": picture.caption, "alt": picture.alt,
-            "data": f"data:image/{kind};base64,{base64.b64encode(files[shown]).decode()}",
-            "width": round(96 * picture.figure.get_figwidth()),
-        })  # fmt: skip
+        data = f"data:image/{kind};base64,{base64.b64encode(files[shown]).decode()}"
+        drawn.append({"name": picture.name, "caption": picture.caption, "alt": picture.alt, "data": data,
+                      "width": round(96 * picture.figure.get_figwidth())})  # fmt: skip
     html = page.render(analysed, claim, drawn, list(tables), store)
     (folder / "report.html").write_text(html, encoding="utf-8")
 

@@ -3,7 +3,10 @@
 import html
 import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +23,7 @@ from experiments.settings import digest, read
 from experiments.verdicts import verdicts
 from experiments.wording import decades as verdict_decades
 
+ROOT = Path(__file__).parent.parent
 EVIL = "<script>alert(1)</script>"
 
 
@@ -150,6 +154,17 @@ def test_twice_gives_the_same_bytes_and_the_store_gets_them_too(planted, page, t
     artifacts = next(p for p in tmp_path.parent.rglob(f"{sweep.run_id}/artifacts"))
     for path, content in files.items():
         assert (artifacts / path).read_bytes() == content
+
+
+def test_a_reader_that_has_enough_gets_no_complaint(planted, tmp_path):
+    """python -m experiments.report | head -1: nobody reads on."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "experiments.report", "--store", planted, "--output", str(tmp_path)]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "report.html").exists()
 
 
 def test_the_page_asks_the_network_for_nothing(page):
