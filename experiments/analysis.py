@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments import cells, comparison
-from experiments.comparison import MARGINS, Margins, Pairing
+from experiments import cells
+from experiments.comparison import MARGINS, Margins
 from experiments.measured import cell_names, settings_of, table_of_runs
+from experiments.pairs import Pairing, pair_up
 from experiments.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _paired(
         pair = runs[same].astype(str).agg(" ".join, axis=1)
     start = pair if by_design(runs, mode, reference) else runs["start_weights"]
     columns = {"pair": pair, "mode": runs["mode"], "start": start, "failed": runs["outcome"] == "failed"}
-    pairing = comparison.pair_up(columns, mode, reference)
+    pairing = pair_up(columns, mode, reference)
     partners = runs.iloc[pairing.b].reset_index()
     order = partners.sort_values([*cell_keys, "seed"], kind="stable").index.to_numpy()
     return pairing._replace(a=pairing.a[order], b=pairing.b[order])

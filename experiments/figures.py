@@ -20,7 +20,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 from scipy.optimize import isotonic_regression
 
-from experiments.comparison import FLOOR, Pairing, lift
+from experiments.comparison import FLOOR, lift
+from experiments.pairs import Pairing
 from experiments.verdicts import RAISED, listed, number
 
 STYLE = {
@@ -197,7 +198,7 @@ class Sweep:
     runs: a table with a row per run and columns mode, learning_rate, hidden_size, seed, outcome, final_error
     (not finite for runs that diverged) and, if known, evaluations, seconds, n_params; error
     (n_epochs + 1, n_runs) in the order of its rows, NaN where nothing was recorded; pairs:
-    comparison.pair_up(runs, mode, reference) by mode; n_rows of the problem, None if unknown.
+    pairs.pair_up(runs, mode, reference) by mode; n_rows of the problem, None if unknown.
     """
 
     runs: Mapping[str, Sequence]

@@ -41,7 +41,6 @@ GAPS = {  # what is compared over seeds: name -> (arm, less arm)
 
 class Claim(NamedTuple):
     seed: int  # whose tables are nearest to both printed ones
-    nearest: int  # to the first
     rows: list[dict]  # a dict per printed epoch, of that seed
     summary: str
     verdicts: list[Verdict]
@@ -113,7 +112,7 @@ def claim(analysed: "Analysis") -> Claim | None:
     )
     tables = {"tutorial": table, "tutorial_seeds": by_seed[used], "tutorial_decades": medians}
     told = _told(look_alikes, sample, of_alike, over, analysed.margins.decades)
-    return Claim(int(seeds[alike]), int(seeds[nearest]), table.to_dict("records"), *told, tables)
+    return Claim(int(seeds[alike]), table.to_dict("records"), *told, tables)
 
 
 def _factor(errors, printed) -> np.ndarray:

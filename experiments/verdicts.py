@@ -169,8 +169,7 @@ def _verdict(name: str, row: Row, cells: Sequence[Row], margins: Margins) -> Ver
     there = _to(*(field for field in known if row[f"{field}_verdict"] == state))
     if len(cells) > 1:
         text += f" Cell by cell, by Holm: {'; '.join(_cells(row, cells, f, topic, margin) for f in known)}."
-        n_different = {_to(field): len(_different(cells, field)) for field in known}
-        if where := [f"{to} in {n} of {len(cells)} cells".strip() for to, n in n_different.items() if n]:
+        if where := [_where(cells, field) for field in known if _different(cells, field)]:
             short = there = listed(where)
     about = f"{topic.noun} {there}".strip()
     return Verdict(name, question, state, polished(text), short, topic.picture, about)
@@ -207,10 +206,16 @@ def _cells(row: Row, cells: Sequence[Row], field: str, topic: Topic, margin: flo
     ]
     text = f"{_to(field)} of {len(own)} cells {', '.join(told)}".strip()
     if values := [cell[field] for cell in own if cell[field] == cell[field]]:
-        text += f", {topic.numbers} {topic.show(min(values))} to {topic.show(max(values))}"
+        span = dict.fromkeys((topic.show(min(values)), topic.show(max(values))))
+        text += f", {topic.numbers} {' to '.join(span)}"
     if _pooled(row, field, margin) == "equivalent" and any(abs(value) > margin for value in values):
         text += ", some beyond the margin, which the pool would hide"
     return text
+
+
+def _where(cells: Sequence[Row], field: str) -> str:
+    n = sum(1 for cell in cells if cell[f"{field}_n"])
+    return f"{_to(field)} in {len(_different(cells, field))} of {n} cells".strip()
 
 
 def _different(cells: Sequence[Row], field: str) -> list[str]:

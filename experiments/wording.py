@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+INTERVAL = "95\u00a0% interval "
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -50,17 +51,13 @@ def listed(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def interval(low: float, high: float, show: Callable = number) -> str:
     if low == float("-inf") and high == float("inf"):
         return "too few pairs for an interval"
-    return f"95 % interval {show(low)} to {show(high)}"
+    return f"{INTERVAL}{show(low)} to {show(high)}"
 
 
 def polished(text: str) -> str:
     """A capital at the start; what the brackets hold is said once."""
-    first, said, rest = text.partition("95 % interval ")
-    return capital(first + said.replace(" ", "\u00a0", 1) + rest.replace("95 % interval ", ""))
+    first, said, rest = (text[:1].upper() + text[1:]).partition(INTERVAL)
+    return first + said + rest.replace(INTERVAL, "")

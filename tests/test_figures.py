@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.image import imread
 
-from experiments import appendix, comparison, figures, outcomes, pictures
+from experiments import appendix, figures, outcomes, pairs, pictures
 from experiments.figures import Page, Sweep, drawn, few, name_of, style_of
 from experiments.tutorial import EPOCHS, PRINTED, SEARCHED
 
@@ -47,8 +47,8 @@ def sweep_of(
     runs = runs.assign(start=runs["pair"], failed=False, evaluations=runs["mode"].map(len).astype(float))
     runs["outcome"], runs["final_error"] = outcomes.classify(error, 0.5), outcomes.final_error(error)
     reference = reference or modes[0]
-    pairs = {mode: comparison.pair_up(runs, mode, reference) for mode in modes if mode != reference}
-    return Sweep(runs, error, reference, pairs)
+    paired = {mode: pairs.pair_up(runs, mode, reference) for mode in modes if mode != reference}
+    return Sweep(runs, error, reference, paired)
 
 
 def tutorial_sweep():
