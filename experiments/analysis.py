@@ -47,11 +47,6 @@ class Analysis:
     def reference(self) -> str:
         return self.modes[0]
 
-    @property
-    def command(self) -> str:
-        """The command that trains what is missing of the sweep: its own, again."""
-        return command_of(self.sweep)
-
 
 def analyse(sweep: Recorded, reference: str | None = None, margins: Margins = MARGINS) -> Analysis:
     """Pair each mode with the reference: analytic, or what is nearest to it. ReportError if none can be."""
@@ -90,6 +85,7 @@ def analyse(sweep: Recorded, reference: str | None = None, margins: Margins = MA
 
 
 def command_of(sweep: Recorded) -> str:
+    """The command that trains what is missing of a sweep: its own, again."""
     return sweep.tags.get("command") or f"python -m experiments.run experiment={sweep.experiment}"
 
 

@@ -38,7 +38,7 @@ def compare(a: Half, b: Half, cell, margins: Margins = MARGINS) -> list[dict]:
     """The rows, flat dicts: one per cell in order of first appearance, the last for "all".
 
     a, b: halves, aligned by pair; cell (n_pairs,) names. Of each estimate x of _estimates: x, x_low, x_high,
-    x_n, x_n_seeds, x_coverage, and x_verdict if it is judged. p: exact McNemar over pairs; p_holm: adjusted
+    x_n, x_n_seeds, and x_verdict if it is judged. p: exact McNemar over pairs; p_holm: adjusted
     over cells (p itself in "all"); p_seeds: over seeds, each counted for the mode that converges more often,
     so right for repeated seeds too. Raises ValueError where columns differ in length.
     """

@@ -28,14 +28,13 @@ MARGINS = Margins()
 
 
 class Estimate(NamedTuple):
-    """A number with its interval, the pairs and seeds it rests on, and the coverage of the interval."""
+    """A number with its interval, and the pairs and seeds it rests on."""
 
     value: float  # NaN where the data do not determine it
     low: float
     high: float
     n: int
     n_seeds: int
-    coverage: float = CONFIDENCE
 
     def verdict(self, margin) -> str:
         """`verdict`'s; of fewer than 6 seeds unresolved: one pair of one would bound a share above 1 %."""
@@ -83,7 +82,7 @@ def share(hits, seed=None, confidence=CONFIDENCE) -> Estimate:
     hits = np.asarray(hits, dtype=bool)
     n, count, design = hits.size, int(hits.sum()), design_effect(hits, seed)
     low, high = clopper_pearson(count / design, n / design, confidence)
-    return Estimate(count / n if n else np.nan, float(low), float(high), n, _n_seeds(hits, seed), confidence)
+    return Estimate(count / n if n else np.nan, float(low), float(high), n, _n_seeds(hits, seed))
 
 
 def other(labels_a, labels_b, seed=None, confidence=CONFIDENCE) -> Estimate:
@@ -116,7 +115,7 @@ def share_difference(hit_a, hit_b, seed=None, confidence=CONFIDENCE) -> Estimate
     half = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt((p + q - (p - q) ** 2) / total)
     low, high = max(-1.0, float(p - q - half)), min(1.0, float(p - q + half))
     value = float(difference.mean()) if n else np.nan
-    return Estimate(value, low, high, n, _n_seeds(difference, seed), confidence)
+    return Estimate(value, low, high, n, _n_seeds(difference, seed))
 
 
 def _n_seeds(values, seed) -> int:
@@ -184,19 +183,18 @@ def median(values, upper=None, seed=None, confidence=CONFIDENCE) -> Estimate:
     bounds = [np.asarray(x, dtype=float) for x in (values, values if upper is None else upper)]
     n = bounds[0].size
     if n == 0:
-        return Estimate(np.nan, -np.inf, np.inf, 0, 0, 1.0)
+        return Estimate(np.nan, -np.inf, np.inf, 0, 0)
     centres = [float(np.median(x)) for x in bounds]
     sides = [(x > at).astype(int) - (x < at) for x, at in zip(bounds, centres, strict=True)]
     n_alone = int(n / max(design_effect(side, seed) for side in sides) + 1e-9)
     below = bdtr(np.arange(n_alone // 2 + 1.0), n_alone, 0.5)
     k_alone = int(np.searchsorted(below, (1 - confidence) / 2, side="right"))
-    low, high, coverage = -np.inf, np.inf, 1.0
+    low, high = -np.inf, np.inf
     if k_alone:
         k = max(1, k_alone * n // n_alone)
         low, high = float(np.sort(bounds[0])[k - 1]), float(np.sort(bounds[1])[n - k])
-        coverage = float(1 - 2 * below[k_alone - 1])
     value = centres[0] if centres[0] == centres[1] else np.nan
-    return Estimate(value, low, high, n, _n_seeds(sides[0], seed), coverage)
+    return Estimate(value, low, high, n, _n_seeds(sides[0], seed))
 
 
 def lift(error):

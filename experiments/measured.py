@@ -90,13 +90,10 @@ def diagnostics(sweep: Recorded) -> "pd.DataFrame":
     watched, parts = {key: curve for key, curve in sweep.curves.items() if key not in CURVES}, []
     for mode, of in sweep.runs.groupby("tags.mode").indices.items() if watched else ():
         finite = {key: pd.DataFrame(c[:, of]).where(np.isfinite(c[:, of])) for key, c in watched.items()}
-        table = pd.DataFrame({key: values.median(axis=1) for key, values in finite.items()})
-        n_runs = pd.DataFrame({key: values.count(axis=1) for key, values in finite.items()}).max(axis=1)
-        for place, (name, values) in enumerate(
-            {"mode": mode, "epoch": table.index, "n_runs": n_runs}.items()
-        ):
-            table.insert(place, name, values)
-        parts.append(table[n_runs > 0].astype({"n_runs": int}))
+        n_runs = pd.DataFrame({key: c.count(axis=1) for key, c in finite.items()}).max(axis=1).astype(int)
+        medians = {key: c.median(axis=1) for key, c in finite.items()}
+        table = pd.DataFrame({"mode": mode, "epoch": n_runs.index, "n_runs": n_runs, **medians})
+        parts.append(table[n_runs > 0])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 

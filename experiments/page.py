@@ -36,24 +36,20 @@ def names(analysed: Analysis) -> dict[str, str]:
 
 def judge(analysed: Analysis) -> dict[str, list[verdicts.Verdict]]:
     """The verdicts on every mode that is compared with the reference."""
-    name, judged = names(analysed), {}
+    name, rates, judged = names(analysed), _rates(analysed), {}
     for mode, (*cells, row) in analysed.comparisons.items():
         arms = {arm: name[row[arm]] for arm in "ab"}
         if mode in analysed.own_rate:
-            arms = {arm: f"{arms[arm]} at {number(_rate(analysed, row[arm]))}" for arm in "ab"}
+            arms = {arm: f"{arms[arm]} at {number(rates[row[arm]])}" for arm in "ab"}
         judged[mode] = verdicts.verdicts(row | arms, cells, analysed.margins)
     return judged
 
 
-def _rate(analysed: Analysis, mode: str) -> float:
-    """The learning rate of a mode that has one."""
-    return analysed.runs["learning_rate"][analysed.runs["mode"] == mode].iloc[0]
-
-
-def _is_apart(analysed: Analysis, mode: str) -> bool:
-    """Whether the mode has one learning rate where the sweep has several."""
-    runs = analysed.runs
-    return runs["learning_rate"].nunique() > runs["learning_rate"][runs["mode"] == mode].nunique() == 1
+def _rates(analysed: Analysis) -> dict[str, float]:
+    """The learning rates of the modes that have one each, where the sweep has several."""
+    rates = analysed.runs.groupby("mode")["learning_rate"].unique()
+    several = analysed.runs["learning_rate"].nunique() > 1
+    return {mode: own[0] for mode, own in rates.items() if several and len(own) == 1}
 
 
 def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], store: str) -> str:
@@ -82,8 +78,8 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
         facts=_facts(analysed),
         notices=notices(analysed),
         n_judgements=sum(state in verdicts.STATES for state in states),
-        rates={mode: _rate(analysed, mode) for mode in judged if _is_apart(analysed, mode)},
-        rate=_rate(analysed, analysed.reference),
+        rates=_rates(analysed),
+        command=analysis.command_of(sweep),
         columns=[*verdicts.TOPICS, "cost"],
         elsewhere={mode for mode in judged if analysis.by_design(runs, mode, analysed.reference)},
         outcomes=[one for one in (*OUTCOMES, "failed") if (runs["outcome"] == one).any()],
@@ -142,16 +138,17 @@ def _date(milliseconds: int | None) -> str:
 def notices(analysed: Analysis) -> list[str]:
     """What a reader must know before the verdicts."""
     sweep, runs, reference, told = analysed.sweep, analysed.runs, analysed.reference, []
+    command = analysis.command_of(sweep)
     if sweep.status != "FINISHED":
         running = "is still running, or was ended without a word"
         state = running if sweep.status == "RUNNING" else f"ended as {sweep.status}"
-        told.append(f"This sweep {state}: it holds {len(runs):,} runs so far. To go on: {analysed.command}")
+        told.append(f"This sweep {state}: it holds {len(runs):,} runs so far. To go on: {command}")
     codes = Counter(runs["code"])
     if len(codes) > 1:
         counts = ", ".join(f"{n:,} runs of {code[:8] or 'unknown'}" for code, n in codes.most_common())
         told.append(
             f"The runs were computed by different versions of tinynet ({counts}); to compute all by one: "
-            f"{analysed.command} fresh=true"
+            f"{command} fresh=true"
         )
     unpaired = [mode for mode, pairing in analysed.pairings.items() if not len(pairing.a)]
     told += [f"{mode} has no pair with {reference}, and no verdict." for mode in unpaired]

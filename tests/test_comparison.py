@@ -148,7 +148,7 @@ def test_an_interval_and_a_margin_give_the_verdict(interval, says):
 
 def of_p(p):
     """A difference beyond 0 whose p is p: its interval excludes 0 at confidence 1 − p, and less."""
-    return lambda confidence: Estimate(1.0, 0.5 if 1 - confidence >= p else -0.5, 2.0, 99, 99, confidence)
+    return lambda confidence: Estimate(1.0, 0.5 if 1 - confidence >= p else -0.5, 2.0, 99, 99)
 
 
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=20))
@@ -171,19 +171,18 @@ def test_few_seeds_have_no_verdict_whatever_their_interval():
 
 
 @pytest.mark.parametrize("n", [6, 7, 10, 25, 400])
-def test_the_median_interval_is_scipys_and_states_its_coverage(n):
+def test_the_median_interval_is_scipys_and_the_narrowest_that_covers(n):
     x = np.sort(np.random.default_rng(n).normal(size=n))
     estimate = median(x)
     assert estimate[1:3] == pytest.approx(stats.quantile_test(x, p=0.5).confidence_interval(0.95))
     k = int(np.searchsorted(x, estimate.low)) + 1
-    assert estimate.coverage == pytest.approx(1 - 2 * stats.binom.cdf(k - 1, n, 0.5))
-    assert estimate.coverage >= 0.95 > 1 - 2 * stats.binom.cdf(k, n, 0.5)
+    assert 1 - 2 * stats.binom.cdf(k - 1, n, 0.5) >= 0.95 > 1 - 2 * stats.binom.cdf(k, n, 0.5)
 
 
 def test_too_few_pairs_have_no_interval():
     for n in range(6):
         estimate = median(np.zeros(n))
-        assert estimate[1:] == (-inf, inf, n, n, 1.0)
+        assert estimate[1:] == (-inf, inf, n, n)
         assert estimate.verdict(0.1) == "unresolved"
 
 
@@ -192,7 +191,8 @@ def test_the_median_interval_covers_as_often_as_it_says(n):
     rng = np.random.default_rng(n)
     found = [median(x) for x in rng.standard_cauchy((4000, n))]
     held = np.mean([covers(e[1:3], 0) for e in found])
-    assert held == pytest.approx(found[0].coverage, abs=0.012)  # four standard errors
+    k = int(stats.binom.ppf(0.025, n, 0.5))  # P(X < k) ≤ 0.025
+    assert held == pytest.approx(1 - 2 * stats.binom.cdf(k - 1, n, 0.5), abs=0.012)  # four standard errors
     rounded = [median(x) for x in np.round(rng.normal(size=(2000, n)))]  # ties cover more, never less
     assert np.mean([covers(e[1:3], 0) for e in rounded]) > 0.95
 
