@@ -236,6 +236,28 @@ def test_a_mode_with_a_learning_rate_of_its_own_is_paired_by_seed_and_start_and_
     assert "any of 2 other modes" in page
 
 
+def test_a_missing_partner_of_a_mode_with_a_learning_rate_of_its_own_is_listed_with_its_seed(record):
+    runs = runs_of([ANALYTIC], range(4), n_epochs=60)
+    runs += runs_of([mode("SPSA", h=1e-4)], range(3), n_epochs=60, learning_rate=0.01)
+    uri = record("own hole", runs, planned=8)
+    listed = left_out(analyse(tracking.load_sweep(uri, sweep="own hole")))
+    assert [(one["mode"], one["reason"], one["seed"]) for one in listed] == [
+        ("spsa h=1e-4", "missing", 3),
+        ("analytic", "no partner", 3),
+    ]
+
+
+def test_a_derived_setting_makes_no_cell(record):
+    runs = [
+        run
+        for size in (4, 8)
+        for run in runs_of([ANALYTIC, NUMERIC], range(2), n_epochs=60, hidden_size=size)
+    ]
+    analysed = analyse(tracking.load_sweep(record("sizes", runs), sweep="sizes"))
+    assert "n_params" in analysed.runs
+    assert analysed.cell_keys == ["hidden_size"]
+
+
 def test_what_no_grid_held_is_not_called_missing(record):
     runs = runs_of([ANALYTIC, NUMERIC], range(6), n_epochs=60)
     runs += runs_of([ANALYTIC], range(6), n_epochs=60, learning_rate=0.03)
