@@ -9,7 +9,7 @@ from pathlib import Path
 from experiments import analysis, controls, measured, tracking, verdicts, wording
 from experiments.analysis import Analysis
 from experiments.outcomes import OUTCOMES
-from experiments.wording import listed, number, plural
+from experiments.wording import number, plural
 
 MOST_LISTED = 12
 TOLD = (
@@ -64,7 +64,7 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True,
         undefined=jinja2.StrictUndefined, lstrip_blocks=True,
     )  # fmt: skip
-    shows = ("number", "percent", "points", "signed", "decades", "plural")
+    shows = ("number", "percent", "points", "signed", "decades", "plural", "listed")
     environment.filters |= {show: getattr(wording, show) for show in shows} | {"date": _date}
     environment.filters["picture"] = lambda word: next(
         (p["name"] for p in pictures if word in p["name"]), None
@@ -76,7 +76,9 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
         title=_title(analysed, claim),
         summary=claim.summary if claim else _summary(analysed, judged),
         facts=_facts(analysed),
-        notices=notices(analysed),
+        codes=Counter(runs["code"]).most_common(),
+        unpaired=[mode for mode, pairing in analysed.pairings.items() if not len(pairing.a)],
+        apart=[mode for mode in analysed.modes[1:] if mode not in analysed.pairings],
         n_judgements=sum(state in verdicts.STATES for state in states),
         rates=_rates(analysed),
         command=analysis.command_of(sweep),
@@ -133,30 +135,3 @@ def _date(milliseconds: int | None) -> str:
     if milliseconds is None:
         return "–"
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(milliseconds / 1000))
-
-
-def notices(analysed: Analysis) -> list[str]:
-    """What a reader must know before the verdicts."""
-    sweep, runs, reference, told = analysed.sweep, analysed.runs, analysed.reference, []
-    command = analysis.command_of(sweep)
-    if sweep.status != "FINISHED":
-        running = "is still running, or was ended without a word"
-        state = running if sweep.status == "RUNNING" else f"ended as {sweep.status}"
-        told.append(f"This sweep {state}: it holds {len(runs):,} runs so far. To go on: {command}")
-    codes = Counter(runs["code"])
-    if len(codes) > 1:
-        counts = ", ".join(f"{n:,} runs of {code[:8] or 'unknown'}" for code, n in codes.most_common())
-        told.append(
-            f"The runs were computed by different versions of tinynet ({counts}); to compute all by one: "
-            f"{command} fresh=true"
-        )
-    unpaired = [mode for mode, pairing in analysed.pairings.items() if not len(pairing.a)]
-    told += [f"{mode} has no pair with {reference}, and no verdict." for mode in unpaired]
-    if apart := [mode for mode in analysed.modes[1:] if mode not in analysed.pairings]:
-        told.append(
-            f"{listed(apart)}: no pair with {reference}: one is trained from fresh weights, one goes on from "
-            "those that n_epochs of the numeric mode had trained: its epochs count from there."
-        )
-    if not reference.startswith("analytic"):
-        told.append(f"The reference, {reference}, is an approximation, not the analytic gradient.")
-    return told
