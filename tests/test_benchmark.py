@@ -14,6 +14,7 @@ import pytest
 
 from experiments import benchmark
 from experiments.benchmark import Line, Measured, Recording
+from experiments.theirs import log_batch, log_metric
 
 
 def test_trainer_and_plain_loop_compute_the_same():
@@ -46,7 +47,14 @@ def test_composition_counts_the_jobs_of_both_launchers(tmp_path):
     assert line.extrapolated.startswith("4 and 8: ")
     assert "* extrapolated from 4 and 8: " in str(line)
     with pytest.raises(RuntimeError, match="no_such_key"):
-        benchmark.measure(tmp_path, "compose.py", str(benchmark.ROOT / "conf"), "-m", "no_such_key=1")
+        benchmark.measure(tmp_path, *benchmark.OURS, "no_such_key=1")
+
+
+def test_jobs_that_got_lost_would_be_seen(monkeypatch, tmp_path):
+    said = "analytic lr=0.1 H=4 seed=0\n" * 7 + "1.5\n"
+    monkeypatch.setattr(benchmark, "measure", lambda folder, *_: Measured(1.0, 1.0, said, folder))
+    with pytest.raises(RuntimeError, match="7 jobs came out of 8"):
+        list(benchmark.composition(tmp_path, n_jobs=8, rounds=1))
 
 
 def errors(database) -> dict[tuple, list[float]]:
@@ -66,7 +74,8 @@ def test_all_three_programs_record_the_same_errors(tmp_path):
     installed = find_spec("hydra_plugins.hydra_joblib_launcher")  # extra: bench
     joblib = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"] if installed else []
     grid = benchmark.grid(4)
-    commands = ["-m", "experiments.run", *grid], ["usual.py", *grid], ["best.py", *grid, *joblib]
+    theirs = [*benchmark.THEIRS, "log_metric", *grid], [*benchmark.THEIRS, "log_batch", *grid, *joblib]
+    commands = [*benchmark.OURS, *grid], *theirs
     with ThreadPoolExecutor() as pool:
         runs = pool.map(lambda command: benchmark.measure(tmp_path, *command), commands)
         ours, *theirs = [errors(run.folder / "mlflow.db") for run in runs]
@@ -111,21 +120,21 @@ def recorded(tmp_path_factory):
 
     before = mlflow.get_tracking_uri()
     ways = Recording(tmp_path_factory.mktemp("recording"), n_runs=4)
-    for seconds in (ways.ours(), ways.raw(), ways.log_batch(2), ways.log_metric(2)):
-        assert seconds > 0
-    yield ways
+    wrote = ways.ours() and ways.rows()
+    assert all(seconds > 0 for seconds in (ways.raw(), ways.theirs(log_batch, 2), ways.theirs(log_metric, 2)))
+    yield ways, wrote
     mlflow.set_tracking_uri(before)
 
 
 def test_raw_sqlite_writes_what_ours_wrote(recorded):
-    rows = recorded.rows(recorded.database)
-    assert len(rows["runs"]) == 4
-    assert len(rows["metrics"]) > 4 * benchmark.N_EPOCHS
-    assert recorded.rows(recorded.before) == rows
+    ways, wrote = recorded
+    assert len(wrote["runs"]) == 4
+    assert len(wrote["metrics"]) > 4 * benchmark.N_EPOCHS
+    assert ways.rows() == wrote
 
 
 def test_log_batch_and_log_metric_write_what_ours_wrote(recorded):
-    first_two = [run.name for run in recorded.runs[:2]]
+    ways, _ = recorded
     own = "key NOT LIKE 'mlflow.%' AND key != 'fingerprint'"  # tags that each way adds by itself
     queries = (
         "SELECT key, value FROM params WHERE run_uuid = ? ORDER BY 1",
@@ -133,8 +142,8 @@ def test_log_batch_and_log_metric_write_what_ours_wrote(recorded):
         "SELECT key, value, step FROM latest_metrics WHERE run_uuid = ? ORDER BY 1",
         f"SELECT key, value FROM tags WHERE run_uuid = ? AND {own} ORDER BY 1",
     )
-    with closing(sqlite3.connect(recorded.database)) as store:
-        for name in first_two:
+    with closing(sqlite3.connect(ways.database)) as store:
+        for name in [run.name for run in ways.runs[:2]]:
             runs = store.execute("SELECT run_uuid FROM runs WHERE name = ?", [name]).fetchall()
             ours, batch, points = [
                 [store.execute(query, run).fetchall() for query in queries] for run in runs
@@ -146,14 +155,21 @@ def test_log_batch_and_log_metric_write_what_ours_wrote(recorded):
 def test_table_and_machine_name_neither_host_nor_user(monkeypatch, tmp_path, capsys):
     def trainer(folder):
         """One line."""
-        yield Line("trainer", "a", 2.0, 1000.0, "s", at_least=400, extrapolated="3 runs")
+        yield Line("a", 2.0, "s", 1000.0, "3 runs", goal=400)
 
     monkeypatch.setitem(benchmark.SECTIONS, "trainer", trainer)
     output = tmp_path / "bench.csv"
     benchmark.main(["--only", "trainer", "--output", str(output)])
     text = output.read_text()
     (row,) = csv.DictReader(text.splitlines())
-    assert (row["ours"], row["ratio"], row["met"], row["extrapolated"]) == ("2.0", "500.0", "True", "3 runs")
+    expected = {
+        "section": "trainer",
+        "ours": "2.0",
+        "ratio": "500.0",
+        "met": "True",
+        "extrapolated": "3 runs",
+    }
+    assert expected.items() <= row.items()
     assert row["python"] == platform.python_version()
     assert {"cpu", "cores", "os", "numpy", "mlflow", "hydra"} <= row.keys()
     text += capsys.readouterr().out
