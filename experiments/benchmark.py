@@ -132,8 +132,8 @@ def extrapolate(sizes: Sequence[int], seconds: Sequence[float], n: int) -> tuple
 
 MODES = {"analytic": tinynet.gradients.Analytic(), "numeric": tinynet.gradients.Numeric(h=1e-4)}
 APART = {"analytic": 1e-13, "numeric": 1e-6}  # the most that results may differ, relatively
-TRAINER_GOALS = {  # mode, hidden size: runs in the stack: the ratio to reach
-    ("analytic", 4): {1: 0.77, 1000: 400, 10000: 1000},  # 1.3 times as slow
+TRAINER_GOALS = {  # (mode, hidden size) -> runs in the stack -> the ratio to reach
+    ("analytic", 4): {1: 0.77, 1000: 400, 10000: 1000},  # 0.77: 1.3 times as slow
     ("numeric", 4): {1: 8, 1000: 350, 10000: 600},
 }
 
@@ -141,9 +141,8 @@ TRAINER_GOALS = {  # mode, hidden size: runs in the stack: the ratio to reach
 def trainer(_folder, hidden_sizes=(4, 16), stacks=(1, 10, 100, 1000, 10000), rounds=15) -> Iterator[Line]:
     """µs per step of one run in a stack, beside the plain loop; both give both errors. H: hidden size."""
     for hidden_size, (mode, estimator) in itertools.product(hidden_sizes, MODES.items()):
-        case = (
-            f"{mode} (evaluations: {estimator.evaluations(tinynet.Network(3, hidden_size))}), H={hidden_size}"
-        )
+        evaluations = estimator.evaluations(tinynet.Network(3, hidden_size))
+        case = f"{mode} (evaluations: {evaluations}), H={hidden_size}"
         for n_runs in stacks:
             n_epochs = N_EPOCHS if n_runs <= 1000 else N_EPOCHS // 5
             ours = training(mode, hidden_size, range(n_runs), n_epochs)
