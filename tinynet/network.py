@@ -52,7 +52,7 @@ class Network:
         """The outputs y (n_runs,) for the inputs x (n_inputs,). Raises ValueError for any other shape."""
         row = Row(self, self.checked_inputs(x), 0.0)
         with np.errstate(all="ignore"):
-            return row.outputs(self.checked_params(params)[self.order])[0]
+            return row.output(self.checked_params(params)[self.order])
 
     def error(self, params, x, target) -> np.ndarray:
         """The errors e = (y - t)² (n_runs,) of one row: inputs x (n_inputs,) and a target."""

@@ -1,4 +1,4 @@
-"""The hot loop's arithmetic: rows of a problem as a stack of nets sees them.
+"""The hot loop's arithmetic: one row of a problem as a stack of nets sees it.
 
     z = W x + b    a = f(z)    y = v·a + c    e = (y - t)²        (b and c only with bias)
 
@@ -15,11 +15,12 @@ def _relu(z, out):
     if z.dtype.kind == "c":  # the real part decides; a NaN stays one
         out[...] = np.where(z.real <= 0, 0, z)
         return out
-    return np.maximum(z, 0, out=out)
+    return np.maximum(z, 0.0, out=out)
 
 
-def _relu_slope(a, out):  # 1 where a > 0, else 0; np.sign takes ten times as long
-    return np.greater(a, 0, out=out)
+def _relu_slope(a, out):
+    out[...] = a > 0
+    return out
 
 
 def _logistic(z, out):  # 1 / (1 + exp(-z)), without its overflow
@@ -31,72 +32,104 @@ def _logistic_slope(a, out):
     return np.multiply(1 - a, a, out=out)
 
 
-def _tanh(z, out):
-    return np.tanh(z, out=out)
-
-
 def _tanh_slope(a, out):
     return np.subtract(1, np.multiply(a, a, out=out), out=out)
 
 
-ACTIVATIONS = {  # name: f(z), and f'(z) as a function of a = f(z); `out` may be the argument itself
+ACTIVATIONS = {  # name: f(z), and f'(z) as a function of a = f(z); f's `out` may be z itself
     "relu": (_relu, _relu_slope),
     "logistic": (_logistic, _logistic_slope),
-    "tanh": (_tanh, _tanh_slope),
+    "tanh": (np.tanh, _tanh_slope),
 }
 
 
-class Rows:
-    """Rows of a problem as a stack of nets sees them: their errors, (n_rows, n_columns).
+class Row:
+    """One row: its error, (n_columns,), and the error's gradient, (n_params, n_columns).
 
     params come in working order (`Network.order`), with any number of columns, real or complex. Inputs of 0
     are left out and multiplications by 1 saved, which changes no finite value. Rows may share a workspace.
     """
 
-    def __init__(self, network, inputs, targets, workspace=None):
+    def __init__(self, network, x, target, workspace=None):
         H, n_weights = network.hidden_size, network.hidden_size * network.n_inputs
-        self.network, self.targets = network, np.array(targets, dtype=float)
+        self.network, self.target = network, float(target)
         self.workspace = Workspace() if workspace is None else workspace
-        self.inputs = [
-            [(slice(j * H, (j + 1) * H), float(x)) for j, x in enumerate(row) if x != 0] for row in inputs
-        ]
+        self.inputs = [(slice(j * H, (j + 1) * H), float(value)) for j, value in enumerate(x) if value != 0]
         self.b = slice(n_weights, n_weights + H) if network.bias else None
         self.v = slice(n_weights + H * network.bias, n_weights + H * network.bias + H)
+        rest = slice(n_weights, network.n_params)
+        self.live = _joined([block for block, _ in self.inputs] + [rest])  # what the error depends on
         self._f, self._slope = ACTIVATIONS[network.activation]
-        self._bound = {}
+        self._bound, self._copies = {}, {}
 
-    @classmethod
-    def joined(cls, rows: list["Row"]) -> "Rows":
-        """Several rows of one network and workspace."""
-        joined = cls(rows[0].network, [], np.concatenate([row.targets for row in rows]), rows[0].workspace)
-        joined.inputs = [inputs for row in rows for inputs in row.inputs]
-        return joined
+    def output(self, params) -> np.ndarray:
+        """y = v·a + c, (n_columns,), a new array."""
+        return self._output(self._at(params)).copy()
 
-    def errors(self, params) -> np.ndarray:
-        """e = (y - t)² of every row, (n_rows, n_columns), a new array."""
-        at = self._at(params)
-        d = self._outputs(at) - at.t
+    def error(self, params) -> np.ndarray:
+        """e = (y - t)², (n_columns,), a new array."""
+        d = self._output(self._at(params)) - self.target
         return _product(d, d, out=d)
 
-    def outputs(self, params) -> np.ndarray:
-        """y = v·a + c of every row, (n_rows, n_columns), a new array."""
-        return self._outputs(self._at(params)).copy()
+    def preactivations(self, params) -> np.ndarray:
+        """z = W x + b, (hidden_size, n_columns), a new array."""
+        at = self._at(params)
+        return _weighted_sum(at.b, at.inputs, at.spare, out=at.a).copy()
 
-    def _outputs(self, at):
-        self._terms(at)
-        self._fold(at)
+    def gradient(self, params, out=None) -> np.ndarray:
+        """de/dparams by backpropagation, relu'(0) = 0; into `out`, or a new array."""
+        out, at = np.zeros_like(params) if out is None else out, self._at(params)
+        d = self._output(at) - self.target
+        d *= 2  # de/dy
+        out[self.v], dz = self._backward(at, d)
+        for block, x in self.inputs:
+            np.multiply(dz, x, out=out[block])
         if at.c is not None:
-            at.y += at.c
-        return at.y
+            out[self.b], out[-1] = dz, d
+        return out
+
+    def descend(self, params, rates):
+        """params ← params - rates·gradient, in place, the rates multiplied in early: half the time."""
+        at = self._at(params)
+        d = self._output(at) - self.target
+        d *= 2 * rates
+        dv, dz = self._backward(at, d)
+        np.subtract(at.v, dv, out=at.v)
+        for weights, x in at.inputs:
+            np.subtract(weights, dz if x == 1 else np.multiply(dz, x, out=dv), out=weights)
+        if at.c is not None:
+            at.b -= dz
+            at.c -= d
+
+    def slope(self, params, direction) -> np.ndarray:
+        """∇e·direction (n_columns,), by forward mode: each value carried on with its derivative."""
+        at = self._at(params)
+        d = self._output(at) - self.target
+        inputs = [(direction[block], x) for block, x in self.inputs]
+        dz = _weighted_sum(direction[self.b] if self.b else None, inputs, at.spare, out=np.empty_like(at.v))
+        np.multiply(direction[self.v], at.a, out=at.terms)
+        at.terms += dz * at.v * self._slope(at.a, out=at.spare)
+        dy = self._fold(at)
+        return 2 * d * (dy if at.c is None else dy + direction[-1])
+
+    def _output(self, at):
+        self._terms(at)
+        y = self._fold(at)
+        return y if at.c is None else np.add(y, at.c, out=y)
 
     def _terms(self, at):  # v·a before its sum
-        for a, inputs in zip(at.a, at.inputs, strict=True):
-            self._f(_weighted_sum(at.b, inputs, at.spare, out=a), out=a)
-        _product(at.v_of_rows, at.a, out=at.terms)
+        self._f(_weighted_sum(at.b, at.inputs, at.spare, out=at.a), out=at.a)
+        _product(at.v, at.a, out=at.terms)
 
-    def _fold(self, at):  # the sum of terms, into y, in one order for any number of columns
+    def _fold(self, at):  # the sum of terms, in one order for any number of columns
         for upper, lower in at.folds:
             np.add(upper, lower, out=upper)
+        return at.y
+
+    def _backward(self, at, d):  # d·dy/dv = d·a and d·dy/dz = d·v·f'(z), buffers of (hidden_size, n_columns)
+        dz = np.multiply(at.v, d, out=at.spare)
+        np.multiply(dz, self._slope(at.a, out=at.terms), out=dz)
+        return np.multiply(at.a, d, out=at.a), dz
 
     def _at(self, params):  # views and buffers of the last few params
         bound = self._bound.get(id(params))
@@ -105,73 +138,6 @@ class Rows:
                 self._bound.clear()
             bound = self._bound[id(params)] = _Bound(self, params)
         return bound
-
-
-class Row(Rows):
-    """One row: its error, (n_columns,), and the error's gradient, (n_params, n_columns)."""
-
-    def __init__(self, network, x, target, workspace=None):
-        super().__init__(network, [x], [target], workspace)
-        self._copies = {}
-        rest = slice(network.hidden_size * network.n_inputs, network.n_params)
-        self.live = _joined([block for block, _ in self.inputs[0]] + [rest])  # what the error depends on
-
-    def error(self, params) -> np.ndarray:
-        """e = (y - t)², (n_columns,), a new array."""
-        return self.errors(params)[0]
-
-    def preactivations(self, params) -> np.ndarray:
-        """z = W x + b, (hidden_size, n_columns), a new array."""
-        at = self._at(params)
-        return _weighted_sum(at.b, at.inputs[0], at.spare, out=np.empty_like(at.v)).copy()
-
-    def gradient(self, params, out=None) -> np.ndarray:
-        """de/dparams by backpropagation, relu'(0) = 0; into `out`, or a new array."""
-        if out is None:
-            out = np.zeros_like(params)
-        at = self._at(params)
-        d = self._outputs(at)[0] - at.t[0]
-        d *= 2  # de/dy
-        out[self.v], dz = self._backward(at, d)
-        for block, x in self.inputs[0]:
-            np.multiply(dz, x, out=out[block])
-        if at.c is not None:
-            out[self.b], out[-1] = dz, d
-        return out
-
-    def slope(self, params, direction) -> np.ndarray:
-        """∇e·direction (n_columns,), by forward mode: each value carried on with its derivative."""
-        at = self._at(params)
-        d = self._outputs(at)[0] - at.t[0]
-        inputs = [(direction[block], x) for block, x in self.inputs[0]]
-        dz = _weighted_sum(direction[self.b] if self.b else None, inputs, at.spare, out=np.empty_like(at.v))
-        a, terms = at.a[0], at.terms[0]
-        np.multiply(direction[self.v], a, out=terms)
-        terms += dz * at.v * self._slope(a, out=a)
-        self._fold(at)
-        dy = at.y[0] if at.c is None else at.y[0] + direction[-1]
-        return 2 * d * dy
-
-    def descend(self, params, rates):
-        """params ← params - rates·gradient, in place, the rates multiplied in early: half the time."""
-        at = self._at(params)
-        d = self._outputs(at)[0] - at.t[0]
-        d *= 2 * rates
-        dv, dz = self._backward(at, d)
-        np.subtract(at.v, dv, out=at.v)
-        for weights, x in at.inputs[0]:
-            np.subtract(weights, dz if x == 1 else np.multiply(dz, x, out=dv), out=weights)
-        if at.c is not None:
-            at.b -= dz
-            at.c -= d
-
-    def _backward(self, at, d):  # d·dy/dv = d·a and d·dy/dz = d·v·f'(z), buffers of (hidden_size, n_columns)
-        a, dv, dz = at.a[0], at.terms[0], at.spare
-        dv[...] = d  # for every unit: a copy is faster than to broadcast twice
-        np.multiply(at.v, dv, out=dz)
-        np.multiply(a, dv, out=dv)
-        np.multiply(dz, self._slope(a, out=a), out=dz)
-        return dv, dz
 
     def moved_errors(self, params, moves):
         """Errors with one weight moved: for every weight that the error depends on, by each of `moves`.
@@ -213,16 +179,16 @@ class Row(Rows):
         moved, d, spare = (
             self.workspace.array(name, (n_moves, *at.v.shape), dtype) for name in ("moved", "d", "spare")
         )
-        for moving in [block for block, _ in self.inputs[0]] + [self.b] * self.network.bias:
+        for moving in [block for block, _ in self.inputs] + [self.b] * self.network.bias:
             np.add(params[moving], moves, out=moved)
-            weights = [(moved if block is moving else params[block], x) for block, x in self.inputs[0]]
+            weights = [(moved if block is moving else params[block], x) for block, x in self.inputs]
             z = _weighted_sum(moved if moving is self.b else at.b, weights, spare, out=d)
             _product(at.v, self._f(z, out=d), out=d)
             yield moving, self._errors_of_terms(at, d, others)
-        _product(np.add(at.v, moves, out=moved), at.a[0], out=d)
+        _product(np.add(at.v, moves, out=moved), at.a, out=d)
         yield self.v, self._errors_of_terms(at, d, others)
         if at.c is not None:
-            d = at.y + (at.c + moves) - at.t
+            d = at.y + (at.c + moves) - self.target
             yield slice(len(params) - 1, len(params)), _product(d, d, out=d)
 
     def _errors_of_terms(self, at, d, others):
@@ -230,30 +196,26 @@ class Row(Rows):
             d += other
         if at.c is not None:
             d += at.c
-        d -= at.t
+        d -= self.target
         return _product(d, d, out=d)
 
 
 class _Bound:
     """Views of one params array and the buffers beside it: made once, so that the hot loop only computes."""
 
-    def __init__(self, rows, params):
-        network, array = rows.network, rows.workspace.array
-        n_units = network.hidden_size, params.shape[1]
+    def __init__(self, row, params):
+        network, array = row.network, row.workspace.array
+        H, n_columns = network.hidden_size, params.shape[1]
         self.params = params
-        self.inputs = [[(params[block], x) for block, x in row] for row in rows.inputs]
-        self.b = params[rows.b] if network.bias else None
-        self.v = params[rows.v]
-        self.v_of_rows = self.v[None]  # with as many axes as `a`: not to broadcast is faster
+        self.inputs = [(params[block], x) for block, x in row.inputs]
+        self.b = params[row.b] if network.bias else None
+        self.v = params[row.v]
         self.c = params[-1] if network.bias else None
-        self.t = rows.targets.astype(params.real.dtype)[:, None]
-        self.a = array("a", (len(self.t), *n_units), params.dtype)
-        padded = array("terms", (len(self.t), n_units[0] + 1, n_units[1]), params.dtype)
-        padded[:, -1] = 0
-        self.terms, self.padded = padded[:, :-1], padded[0]
-        self.spare = array("spare", n_units, params.dtype)
-        self.folds = [(self.terms[:, : n - half], self.terms[:, half:n]) for n, half in network.folds]
-        self.y = self.terms[:, 0]
+        self.a, self.spare = (array(name, (H, n_columns), params.dtype) for name in ("a", "spare"))
+        self.padded = array("terms", (H + 1, n_columns), params.dtype)
+        self.padded[-1] = 0
+        self.terms, self.y = self.padded[:-1], self.padded[0]
+        self.folds = [(self.terms[: n - half], self.terms[half:n]) for n, half in network.folds]
 
 
 def _weighted_sum(start, terms, spare, out):

@@ -8,7 +8,7 @@ import numpy as np
 from tinynet.diagnostics import Diagnostics
 from tinynet.gradients import Draws, steps
 from tinynet.network import checked_seeds
-from tinynet.rows import CELLS, Row, Rows, Workspace
+from tinynet.rows import Row, Workspace
 
 BLOCK = 80000  # weights trained together, so that a block of runs stays in the cache
 
@@ -86,13 +86,9 @@ def train(
 
 def _train_block(rows, params, gradient, rates, draws, error, online_error, watched):
     rate = rates[0].item() if (rates == rates[0]).all() else rates  # a number is faster, with the same bits
-    # every row's error at the end of an epoch; the last one's is its online error, where that is computed
-    rest = rows if online_error is None else rows[:-1]
-    at_once = max(1, CELLS // (rows[0].network.hidden_size * len(rates)))
-    rest = [Rows.joined(rest[at : at + at_once]) for at in range(0, len(rest), at_once)]
     descend = getattr(gradient, "descend", None)
     moved = [steps(gradient, row) for row in rows]
-    error[0] = _mean([row.error(params) for row in rows])
+    _mean([row.error(params) for row in rows], out=error[0])
     for epoch in range(len(error) - 1):
         online, watch = [], watched and watched(epoch + 1)
         for row, blocks in zip(rows, moved, strict=True):
@@ -111,11 +107,15 @@ def _train_block(rows, params, gradient, rates, draws, error, online_error, watc
             if online_error is not None:
                 online.append(row.error(params))
         if online_error is not None:
-            online_error[epoch] = _mean(online)
+            _mean(online, out=online_error[epoch])
         if watch is not None:
             watch.end(rows, params)
-        error[epoch + 1] = _mean([e for some in rest for e in some.errors(params)] + online[-1:])
+        rest = rows if online_error is None else rows[:-1]  # the last row's is its online error
+        _mean([row.error(params) for row in rest] + online[-1:], out=error[epoch + 1])
 
 
-def _mean(errors):
-    return sum(errors) / len(errors)
+def _mean(errors, out):
+    out[...] = errors[0]
+    for error in errors[1:]:
+        out += error
+    out /= len(errors)
