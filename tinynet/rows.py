@@ -64,11 +64,13 @@ class Row:
 
     def output(self, params) -> np.ndarray:
         """y = v·a + c, (n_columns,), a new array."""
-        return self._output(self._at(params)).copy()
+        at = self._at(params)
+        return self._output(at, at.in_place).copy()
 
     def error(self, params) -> np.ndarray:
         """e = (y - t)², (n_columns,), a new array."""
-        d = self._output(self._at(params)) - self.target
+        at = self._at(params)
+        d = self._output(at, at.in_place) - self.target
         return _product(d, d, out=d)
 
     def preactivations(self, params) -> np.ndarray:
@@ -79,7 +81,7 @@ class Row:
     def gradient(self, params, out=None) -> np.ndarray:
         """de/dparams by backpropagation, relu'(0) = 0; into `out`, or a new array."""
         out, at = np.zeros_like(params) if out is None else out, self._at(params)
-        d = self._output(at) - self.target
+        d = self._output(at, at.beside) - self.target
         d *= 2  # de/dy
         out[self.v], dz = self._backward(at, d)
         for block, x in self.inputs:
@@ -91,7 +93,7 @@ class Row:
     def descend(self, params, rates):
         """params ← params - rates·gradient, in place, the rates multiplied in early: half the time."""
         at = self._at(params)
-        d = self._output(at) - self.target
+        d = self._output(at, at.beside) - self.target
         d *= 2 * rates
         dv, dz = self._backward(at, d)
         np.subtract(at.v, dv, out=at.v)
@@ -104,31 +106,24 @@ class Row:
     def slope(self, params, direction) -> np.ndarray:
         """∇e·direction (n_columns,), by forward mode: each value carried on with its derivative."""
         at = self._at(params)
-        d = self._output(at) - self.target
+        d = self._output(at, at.beside) - self.target
         inputs = [(direction[block], x) for block, x in self.inputs]
         dz = _weighted_sum(direction[self.b] if self.b else None, inputs, at.spare, out=np.empty_like(at.v))
-        np.multiply(direction[self.v], at.a, out=at.terms)
-        at.terms += dz * at.v * self._slope(at.a, out=at.spare)
-        dy = self._fold(at)
+        terms = at.beside.terms
+        np.multiply(direction[self.v], at.a, out=terms)
+        terms += dz * at.v * self._slope(at.a, out=at.spare)
+        dy = at.beside.total()
         return 2 * d * (dy if at.c is None else dy + direction[-1])
 
-    def _output(self, at):
-        self._terms(at)
-        y = self._fold(at)
-        return y if at.c is None else np.add(y, at.c, out=y)
-
-    def _terms(self, at):  # v·a before its sum
+    def _output(self, at, scalar_product):
         self._f(_weighted_sum(at.b, at.inputs, at.spare, out=at.a), out=at.a)
-        _product(at.v, at.a, out=at.terms)
-
-    def _fold(self, at):  # the sum of terms, in one order for any number of columns
-        for upper, lower in at.folds:
-            np.add(upper, lower, out=upper)
-        return at.y
+        _product(at.v, at.a, out=scalar_product.terms)
+        y = scalar_product.total()
+        return y if at.c is None else np.add(y, at.c, out=y)
 
     def _backward(self, at, d):  # d·dy/dv = d·a and d·dy/dz = d·v·f'(z), buffers of (hidden_size, n_columns)
         dz = np.multiply(at.v, d, out=at.spare)
-        np.multiply(dz, self._slope(at.a, out=at.terms), out=dz)
+        np.multiply(dz, self._slope(at.a, out=at.beside.terms), out=dz)
         return np.multiply(at.a, d, out=at.a), dz
 
     def _at(self, params):  # views and buffers of the last few params
@@ -170,8 +165,9 @@ class Row:
     def _errors_of_moved_units(self, params, moves):
         """Only the moved unit is computed again; the other units' terms are added in the full sum's order."""
         at, others, n_moves = self._at(params), [], len(moves)
-        self._terms(at)
-        for partners, (upper, lower) in zip(self.network.partners, at.folds, strict=True):
+        self._f(_weighted_sum(at.b, at.inputs, at.spare, out=at.a), out=at.a)
+        _product(at.v, at.a, out=at.beside.terms)
+        for partners, (upper, lower) in zip(self.network.partners, at.beside.folds, strict=True):
             others.append(at.padded.take(partners, axis=0, mode="clip"))
             np.add(upper, lower, out=upper)
         dtype = np.result_type(params, np.complex64) if isinstance(moves[0], complex) else params.dtype
@@ -188,7 +184,7 @@ class Row:
         _product(np.add(at.v, moves, out=moved), at.a, out=d)
         yield self.v, self._errors_of_terms(at, d, others)
         if at.c is not None:
-            d = at.y + (at.c + moves) - self.target
+            d = at.beside.terms[0] + (at.c + moves) - self.target
             yield slice(len(params) - 1, len(params)), _product(d, d, out=d)
 
     def _errors_of_terms(self, at, d, others):
@@ -214,8 +210,20 @@ class _Bound:
         self.a, self.spare = (array(name, (H, n_columns), params.dtype) for name in ("a", "spare"))
         self.padded = array("terms", (H + 1, n_columns), params.dtype)
         self.padded[-1] = 0
-        self.terms, self.y = self.padded[:-1], self.padded[0]
-        self.folds = [(self.terms[: n - half], self.terms[half:n]) for n, half in network.folds]
+        self.in_place, self.beside = (_Sum(terms, network.folds) for terms in (self.a, self.padded[:-1]))
+
+
+class _Sum:
+    """Of terms (hidden_size, n_columns) over hidden units: in one order for any number of columns."""
+
+    def __init__(self, terms, folds):
+        self.terms, self._total = terms, terms[0]
+        self.folds = [(terms[: n - half], terms[half:n]) for n, half in folds]
+
+    def total(self):
+        for upper, lower in self.folds:
+            np.add(upper, lower, out=upper)
+        return self._total
 
 
 def _weighted_sum(start, terms, spare, out):

@@ -62,9 +62,9 @@ def train(
     with np.errstate(over="ignore"):
         rates = np.broadcast_to(rates, n_runs).astype(params.dtype)
     history = History(
-        error=np.full((n_epochs + 1, n_runs), np.nan, params.dtype),
+        error=np.empty((n_epochs + 1, n_runs), params.dtype),
         online_error=np.full((n_epochs, n_runs), np.nan, params.dtype),
-        params=np.empty_like(params),
+        params=np.empty(params.shape, params.dtype),
         diagnostics=Diagnostics.empty(diagnostics, n_epochs, n_runs),
     )
     workspace = Workspace()
