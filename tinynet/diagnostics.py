@@ -46,21 +46,22 @@ class Watch:
     def __init__(self, diagnostics, gradient, epoch, place):
         self._into, self._gradient, self._place = diagnostics, gradient, place
         self._h = getattr(gradient, "h", 0.0) * getattr(gradient, "decay", 1.0) ** (epoch - 1)
-        self._sums = 0  # steps, near a kink, error near, error beyond, cosine, steps with a cosine
+        self._sums = [0] * 6  # steps, near a kink, error near, error beyond, cosine, steps with a cosine
 
     def step(self, row, params, estimated):
-        vectors = np.zeros((3, *params.shape))  # g - g_analytic, g, g_analytic
+        vectors = row.workspace.array("watched", (3, *params.shape), np.dtype(float))
+        vectors[1:] = 0  # g - g_analytic, g, g_analytic
         row.gradient(params, out=vectors[2])
         for block in steps(self._gradient, row):
             vectors[1, block] = estimated[block]
         np.subtract(vectors[1], vectors[2], out=vectors[0])
-        miss, own, exact = np.sqrt(_folded(vectors * vectors))
-        near, largest = near_kink(row, params, self._h), np.maximum(own, exact)
-        error = miss / np.where(largest == 0, 1, largest)
+        miss, own, exact = np.sqrt(_folded(np.multiply(vectors, vectors, out=vectors)))
+        near = near_kink(row, params, self._h)
+        error = miss / np.maximum(np.maximum(own, exact), 1e-300)  # 0 where both are
         both = (own != 0) & (exact != 0)
         cosine = (own / exact + exact / own - miss / own * (miss / exact)) / 2  # by the law of cosines
-        terms = np.ones(len(near)), near, error * near, error * ~near, np.where(both, cosine, 0), both
-        self._sums = self._sums + np.array(terms, dtype=float)
+        terms = 1, near, error * near, error * ~near, np.where(both, cosine, 0), both
+        self._sums = [total + term for total, term in zip(self._sums, terms, strict=True)]
 
     def end(self, rows, params):
         into, place = self._into, self._place
@@ -78,6 +79,7 @@ def _folded(terms):  # (k, n, n_runs) -> (k, n_runs), the sum in one order for a
     n = terms.shape[1]
     while n > 1:
         half = (n + 1) // 2
-        terms[:, : n - half] += terms[:, half:n]
+        upper = terms[:, : n - half]
+        upper += terms[:, half:n]
         n = half
     return terms[:, 0]

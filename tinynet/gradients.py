@@ -27,7 +27,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from tinynet.network import checked_seeds
+from tinynet.network import check_whole, checked_seeds
 from tinynet.rows import Row
 
 
@@ -48,19 +48,26 @@ class Analytic:
 
 
 @dataclass(frozen=True)
-class Numeric:
+class _Difference:
+    h: float = 1e-4
+    local: ClassVar[bool] = True
+
+    def __post_init__(self):
+        _check_positive("h", self.h)
+
+
+@dataclass(frozen=True)
+class Numeric(_Difference):
     """Central difference: de/dp_i ≈ (e(p + h·1_i) - e(p - h·1_i)) / 2h, with h·decay^epoch for h.
 
     Truncation grows as h², rounding as eps/h. With relu e is quadratic in each weight away from kinks, where
     only rounding is left.
     """
 
-    h: float = 1e-4
     decay: float = 1.0
-    local: ClassVar[bool] = True
 
     def __post_init__(self):
-        _check_positive("h", self.h)
+        super().__post_init__()
         if not _is_number(self.decay) or not 0 < self.decay <= 1:
             raise ValueError(f"decay: {self.decay!r}; give a number above 0, at most 1")
 
@@ -77,14 +84,8 @@ class Numeric:
 
 
 @dataclass(frozen=True)
-class Forward:
+class Forward(_Difference):
     """Forward difference: de/dp_i ≈ (e(p + h·1_i) - e(p)) / h. Truncation, h/2·e'', moves the fixed point."""
-
-    h: float = 1e-4
-    local: ClassVar[bool] = True
-
-    def __post_init__(self):
-        _check_positive("h", self.h)
 
     def evaluations(self, network) -> int:
         return network.n_params + 1
@@ -98,17 +99,13 @@ class Forward:
 
 
 @dataclass(frozen=True)
-class ComplexStep:
+class ComplexStep(_Difference):
     """de/dp_i ≈ Im e(p + ih·1_i) / h: nothing cancels, so h may be tiny and the result exact to rounding.
 
     relu is decided by the real part. Squire and Trapp, SIAM Review 40 (1998).
     """
 
     h: float = 1e-20
-    local: ClassVar[bool] = True
-
-    def __post_init__(self):
-        _check_positive("h", self.h)
 
     def evaluations(self, network) -> int:
         return network.n_params
@@ -121,17 +118,11 @@ class ComplexStep:
 
 
 @dataclass(frozen=True)
-class Hybrid:
+class Hybrid(_Difference):
     """Numeric, but backpropagation for a run whose step has some |z| ≤ h: a kink of relu that h can reach.
 
     Both are computed, so a step costs 2·n_params + 1 evaluations. Units without a kink make it numeric.
     """
-
-    h: float = 1e-4
-    local: ClassVar[bool] = True
-
-    def __post_init__(self):
-        _check_positive("h", self.h)
 
     def evaluations(self, network) -> int:
         return 2 * network.n_params + 1
@@ -145,33 +136,32 @@ class Hybrid:
 
 
 @dataclass(frozen=True)
-class SPSA:
+class SPSA(_Difference):
     """Mean of n_samples estimates (e(p + hΔ) - e(p - hΔ)) / 2h · Δ, each along random signs Δ.
 
     Unbiased to h²; the variance of weight i is the sum of the other weights' squared derivatives / n_samples.
     Spall, IEEE Transactions on Automatic Control 37 (1992).
     """
 
-    h: float = 1e-4
     n_samples: int = 1
+    local: ClassVar[bool] = False
 
     def __post_init__(self):
-        _check_positive("h", self.h)
-        _check_count("n_samples", self.n_samples)
+        super().__post_init__()
+        check_whole("n_samples", self.n_samples, at_least=1)
 
     def evaluations(self, network) -> int:
         return 2 * self.n_samples
 
     def estimate(self, row, params, epoch, draws):
         total = 0
-        above, below = (row.workspace.array(name, params.shape, params.dtype) for name in ("above", "below"))
+        moved = row.workspace.array("params moved", params.shape, params.dtype)
         for _ in range(self.n_samples):
             signs = draws.signs(len(params)).astype(params.dtype)
-            moved = signs * self.h
-            np.add(params, moved, out=above)
-            np.subtract(params, moved, out=below)
-            slope = (row.error(above) - row.error(below)) / (2 * self.h)
-            total = total + signs * slope
+            move = signs * self.h
+            above = row.error(np.add(params, move, out=moved))
+            below = row.error(np.subtract(params, move, out=moved))
+            total = total + signs * ((above - below) / (2 * self.h))
         return total / self.n_samples
 
 
@@ -187,7 +177,7 @@ class ForwardGradient:
     n_samples: int = 1
 
     def __post_init__(self):
-        _check_count("n_samples", self.n_samples)
+        check_whole("n_samples", self.n_samples, at_least=1)
 
     def evaluations(self, network) -> int:
         return self.n_samples
@@ -221,10 +211,8 @@ class Draws:
             self._streams[method] = generators, np.empty((0, len(generators)))
         generators, ahead = self._streams[method]
         if len(ahead) < n:  # many at once: a call costs more than a number
-            more = np.array([getattr(generator, method)(16 * n) for generator in generators]).reshape(
-                -1, 16 * n
-            )
-            ahead = np.concatenate([ahead, more.T])
+            more = np.stack([getattr(generator, method)(16 * n) for generator in generators], axis=-1)
+            ahead = np.concatenate([ahead, more])
         self._streams[method] = generators, ahead[n:]
         return ahead[:n]
 
@@ -250,7 +238,7 @@ def near_kink(row, params, h) -> np.ndarray:
     """Whether some hidden unit has |z| ≤ h, (n_runs,); never for units without a kink."""
     if row.network.activation != "relu":
         return np.zeros(params.shape[1], dtype=bool)
-    return (np.abs(row.preactivations(params)) <= h).any(axis=0)
+    return np.logical_or.reduce(np.abs(row.preactivations(params)) <= h)
 
 
 def _gradient_buffer(row, params):
@@ -264,8 +252,3 @@ def _is_number(value):
 def _check_positive(field, value):
     if not _is_number(value) or not 0 < value < np.inf:
         raise ValueError(f"{field}: {value!r}; give a finite number above 0")
-
-
-def _check_count(field, value):
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{field}: {value!r}; give an integer of 1 or more")

@@ -23,9 +23,7 @@ class Network:
 
     def __post_init__(self):
         for field in ("n_inputs", "hidden_size"):
-            value = getattr(self, field)
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"{field}: {value!r} is not a size; give an integer of 1 or more")
+            check_whole(field, getattr(self, field), at_least=1)
         if self.activation not in ACTIVATIONS:
             raise ValueError(
                 f"activation: {self.activation!r} is unknown; give one of: {', '.join(ACTIVATIONS)}"
@@ -91,12 +89,8 @@ class Network:
 
     def checked_params(self, params) -> np.ndarray:
         params = np.asarray(params)
-        if (
-            params.ndim != 2
-            or params.shape[0] != self.n_params
-            or not params.size
-            or params.dtype.kind not in "iufc"
-        ):
+        fits = params.ndim == 2 and len(params) == self.n_params and params.size
+        if not fits or params.dtype.kind not in "iufc":
             raise ValueError(
                 f"params: shape {params.shape} of {params.dtype}; give numbers of shape "
                 f"({self.n_params}, n_runs) for {self.n_inputs} inputs and {self.hidden_size} hidden units"
@@ -110,15 +104,15 @@ class Network:
         return x
 
 
+def check_whole(field: str, value, at_least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < at_least:
+        raise ValueError(f"{field}: {value!r}; give an integer of {at_least} or more")
+
+
 def checked_seeds(seeds) -> list[int]:
     seeds = np.asarray(seeds)
-    if (
-        seeds.ndim != 1
-        or not seeds.size
-        or seeds.dtype.kind not in "iu"
-        or (seeds < 0).any()
-        or (seeds >= 2**32).any()
-    ):
+    whole = seeds.ndim == 1 and seeds.size and seeds.dtype.kind in "iu"
+    if not whole or not ((seeds >= 0) & (seeds < 2**32)).all():
         raise ValueError(
             f"seeds: {seeds.tolist()!r}; give a list of integers from 0 to 2**32 - 1, one for each run"
         )

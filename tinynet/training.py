@@ -7,7 +7,7 @@ import numpy as np
 
 from tinynet.diagnostics import Diagnostics
 from tinynet.gradients import Draws, steps
-from tinynet.network import checked_seeds
+from tinynet.network import check_whole, checked_seeds
 from tinynet.rows import Row, Workspace
 
 BLOCK = 80000  # weights trained together, so that a block of runs stays in the cache
@@ -54,8 +54,7 @@ def train(
         )
     if not np.isfinite(rates).all():
         raise ValueError(f"learning_rate: {learning_rate!r}; give finite numbers")
-    if not isinstance(n_epochs, (int, np.integer)) or isinstance(n_epochs, bool) or n_epochs < 0:
-        raise ValueError(f"n_epochs: {n_epochs!r}; give an integer of 0 or more")
+    check_whole("n_epochs", n_epochs, at_least=0)
     if seeds is not None and len(seeds := checked_seeds(seeds)) != n_runs:
         raise ValueError(f"seeds: {len(seeds)} of them; give one for each of {n_runs} runs")
 
@@ -77,45 +76,50 @@ def train(
         trained[...] = params[network.order, runs]
         draws = Draws(None if seeds is None else seeds[runs])
         online = history.online_error[:, runs] if online_error else None
-        watched = partial(history.diagnostics.watch, gradient, runs=runs) if len(diagnostics) else None
+        watch = partial(history.diagnostics.watch, gradient, runs=runs) if len(diagnostics) else None
         with np.errstate(all="ignore"):
-            _train_block(rows, trained, gradient, rates[runs], draws, history.error[:, runs], online, watched)
+            _train_block(rows, trained, gradient, rates[runs], draws, history.error[:, runs], online, watch)
         history.params[network.order, runs] = trained
     return history
 
 
-def _train_block(rows, params, gradient, rates, draws, error, online_error, watched):
+def _train_block(rows, params, gradient, rates, draws, error, online_error, watch):
     rate = rates[0].item() if (rates == rates[0]).all() else rates  # a number is faster, with the same bits
     descend = getattr(gradient, "descend", None)
     moved = [steps(gradient, row) for row in rows]
-    _mean([row.error(params) for row in rows], out=error[0])
+    _mean_error(rows, params, out=error[0])
     for epoch in range(len(error) - 1):
-        online, watch = [], watched and watched(epoch + 1)
+        watched, online, last = watch and watch(epoch + 1), None, None
+        if online_error is not None:
+            online = online_error[epoch]
+            online[...] = 0
         for row, blocks in zip(rows, moved, strict=True):
-            if descend is None or watch is not None:
+            if descend is None or watched is not None:
                 slope = gradient.estimate(row, params, epoch, draws)
                 if np.shape(slope) != params.shape:
                     raise ValueError(f"gradient: {gradient} gives {np.shape(slope)}; give {params.shape}")
-                if watch is not None:
-                    watch.step(row, params, slope)
+                if watched is not None:
+                    watched.step(row, params, slope)
             if descend is not None:
                 descend(row, params, rate)
             else:
                 for block in blocks:
                     weights = params[block]
                     weights -= slope[block] * rate
-            if online_error is not None:
-                online.append(row.error(params))
-        if online_error is not None:
-            _mean(online, out=online_error[epoch])
-        if watch is not None:
-            watch.end(rows, params)
-        rest = rows if online_error is None else rows[:-1]  # the last row's is its online error
-        _mean([row.error(params) for row in rest] + online[-1:], out=error[epoch + 1])
+            if online is not None:
+                last = row.error(params)
+                online += last
+        if online is not None:
+            online /= len(rows)
+        if watched is not None:
+            watched.end(rows, params)
+        _mean_error(rows, params, out=error[epoch + 1], last=last)
 
 
-def _mean(errors, out):
-    out[...] = errors[0]
-    for error in errors[1:]:
-        out += error
-    out /= len(errors)
+def _mean_error(rows, params, out, last=None):  # last: the last row's error, where it is known
+    out[...] = 0
+    for row in rows if last is None else rows[:-1]:
+        out += row.error(params)
+    if last is not None:
+        out += last
+    out /= len(rows)
