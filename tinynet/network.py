@@ -82,9 +82,9 @@ class Network:
         """For every fold the term that each unit's own is added to; hidden_size for none."""
         partners, place = [], np.arange(self.hidden_size)
         for n, half in self.folds:
-            partner = np.where(place < half, place + half, place - half)
+            partner = (place + half) % (2 * half)
             partners.append(np.where(partner < n, partner, self.hidden_size))
-            place = np.where(place < half, place, place - half)
+            place = place % half
         return partners
 
     def checked_params(self, params) -> np.ndarray:

@@ -60,7 +60,7 @@ class Row:
         rest = slice(n_weights, network.n_params)
         self.live = _joined([block for block, _ in self.inputs] + [rest])  # what the error depends on
         self._f, self._slope = ACTIVATIONS[network.activation]
-        self._bound, self._copies = {}, {}
+        self._bound = {}
 
     def output(self, params) -> np.ndarray:
         """y = v·a + c, (n_columns,), a new array."""
@@ -70,7 +70,7 @@ class Row:
     def error(self, params) -> np.ndarray:
         """e = (y - t)², (n_columns,), a new array."""
         at = self._at(params)
-        d = self._output(at, at.in_place) - self.target
+        d = self._output(at, at.in_place) - at.t
         return _product(d, d, out=d)
 
     def preactivations(self, params) -> np.ndarray:
@@ -81,7 +81,7 @@ class Row:
     def gradient(self, params, out=None) -> np.ndarray:
         """de/dparams by backpropagation, relu'(0) = 0; into `out`, or a new array."""
         out, at = np.zeros_like(params) if out is None else out, self._at(params)
-        d = self._output(at, at.beside) - self.target
+        d = self._output(at, at.beside) - at.t
         d *= 2  # de/dy
         out[self.v], dz = self._backward(at, d)
         for block, x in self.inputs:
@@ -93,7 +93,7 @@ class Row:
     def descend(self, params, rates):
         """params ← params - rates·gradient, in place, the rates multiplied in early: half the time."""
         at = self._at(params)
-        d = self._output(at, at.beside) - self.target
+        d = self._output(at, at.beside) - at.t
         d *= 2 * rates
         dv, dz = self._backward(at, d)
         np.subtract(at.v, dv, out=at.v)
@@ -106,7 +106,7 @@ class Row:
     def slope(self, params, direction) -> np.ndarray:
         """∇e·direction (n_columns,), by forward mode: each value carried on with its derivative."""
         at = self._at(params)
-        d = self._output(at, at.beside) - self.target
+        d = self._output(at, at.beside) - at.t
         inputs = [(direction[block], x) for block, x in self.inputs]
         dz = _weighted_sum(direction[self.b] if self.b else None, inputs, at.spare, out=np.empty_like(at.v))
         terms = at.beside.terms
@@ -115,11 +115,14 @@ class Row:
         dy = at.beside.total()
         return 2 * d * (dy if at.c is None else dy + direction[-1])
 
-    def _output(self, at, scalar_product):
-        self._f(_weighted_sum(at.b, at.inputs, at.spare, out=at.a), out=at.a)
-        _product(at.v, at.a, out=scalar_product.terms)
-        y = scalar_product.total()
+    def _output(self, at, va):
+        self._terms(at, out=va.terms)
+        y = va.total()
         return y if at.c is None else np.add(y, at.c, out=y)
+
+    def _terms(self, at, out):  # v·a before its sum
+        self._f(_weighted_sum(at.b, at.inputs, at.spare, out=at.a), out=at.a)
+        _product(at.v, at.a, out=out)
 
     def _backward(self, at, d):  # d·dy/dv = d·a and d·dy/dz = d·v·f'(z), buffers of (hidden_size, n_columns)
         dz = np.multiply(at.v, d, out=at.spare)
@@ -150,23 +153,18 @@ class Row:
 
     def _errors_of_copies(self, params, moves):  # (n_moves, n_params, n_columns)
         n, n_columns = params.shape
-        key = len(moves), n_columns, params.dtype.char
-        if key not in self._copies:
-            copies = self.workspace.array("copies", (n, len(moves), n, n_columns), params.dtype)
-            in_turn = copies.reshape(-1, n_columns)
-            moved = [in_turn[m * n :: len(moves) * n + 1] for m in range(len(moves))]  # copy i's weight i
-            self._copies[key] = copies, copies.reshape(n, -1), moved
-        copies, columns, moved = self._copies[key]
-        copies[...] = params[:, None, None]
-        for place, move in zip(moved, moves, strict=True):
-            np.add(params, move, out=place)
-        return self.error(columns).reshape(len(moves), n, n_columns)
+        n_copies = len(moves) * n
+        copies = self.workspace.array("copies", (n, n_copies * n_columns), params.dtype)
+        weights = copies.reshape(n * n_copies, n_columns)  # the first one of every copy, the second, ...
+        weights.reshape(n, n_copies, n_columns)[...] = params[:, None]
+        for m, move in enumerate(moves):
+            np.add(params, move, out=weights[m * n :: n_copies + 1])  # in copy m·n + i weight i
+        return self.error(copies).reshape(len(moves), n, n_columns)
 
     def _errors_of_moved_units(self, params, moves):
         """Only the moved unit is computed again; the other units' terms are added in the full sum's order."""
         at, others, n_moves = self._at(params), [], len(moves)
-        self._f(_weighted_sum(at.b, at.inputs, at.spare, out=at.a), out=at.a)
-        _product(at.v, at.a, out=at.beside.terms)
+        self._terms(at, out=at.beside.terms)
         for partners, (upper, lower) in zip(self.network.partners, at.beside.folds, strict=True):
             others.append(at.padded.take(partners, axis=0, mode="clip"))
             np.add(upper, lower, out=upper)
@@ -184,7 +182,7 @@ class Row:
         _product(np.add(at.v, moves, out=moved), at.a, out=d)
         yield self.v, self._errors_of_terms(at, d, others)
         if at.c is not None:
-            d = at.beside.terms[0] + (at.c + moves) - self.target
+            d = at.beside.terms[0] + (at.c + moves) - at.t
             yield slice(len(params) - 1, len(params)), _product(d, d, out=d)
 
     def _errors_of_terms(self, at, d, others):
@@ -192,7 +190,7 @@ class Row:
             d += other
         if at.c is not None:
             d += at.c
-        d -= self.target
+        d -= at.t
         return _product(d, d, out=d)
 
 
@@ -207,6 +205,7 @@ class _Bound:
         self.b = params[row.b] if network.bias else None
         self.v = params[row.v]
         self.c = params[-1] if network.bias else None
+        self.t = np.array(row.target).astype(params.real.dtype)
         self.a, self.spare = (array(name, (H, n_columns), params.dtype) for name in ("a", "spare"))
         self.padded = array("terms", (H + 1, n_columns), params.dtype)
         self.padded[-1] = 0
@@ -250,21 +249,16 @@ def _product(a, b, out):
 
 
 class Workspace(dict):
-    """Arrays that the hot loop uses again and again, made when first asked for."""
+    """Arrays that the hot loop uses again and again, uninitialised when first asked for."""
 
     def array(self, name, shape, dtype):
         key = name, shape, dtype.char
         if key not in self:
-            self[key] = aligned(shape, dtype)
+            n_bytes = int(np.prod(shape)) * dtype.itemsize
+            memory = np.empty(n_bytes + 64, np.uint8)
+            start = -memory.ctypes.data % 64  # a cache line's: vector instructions run up to twice as fast
+            self[key] = memory[start : start + n_bytes].view(dtype).reshape(shape)
         return self[key]
-
-
-def aligned(shape, dtype):
-    """An uninitialised array that starts on a cache line: vector instructions run up to twice as fast."""
-    n_bytes = int(np.prod(shape)) * dtype.itemsize
-    memory = np.empty(n_bytes + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 def _joined(blocks):

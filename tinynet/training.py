@@ -11,6 +11,7 @@ from tinynet.network import check_whole, checked_seeds
 from tinynet.rows import Row, Workspace
 
 BLOCK = 80000  # weights trained together, so that a block of runs stays in the cache
+BUFFER = 512  # NumPy's default of 8192 has it copy what it broadcasts to small arrays: up to 15 % slower
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +79,7 @@ def train(
         online = history.online_error[:, runs] if online_error else None
         watch = partial(history.diagnostics.watch, gradient, runs=runs) if len(diagnostics) else None
         with np.errstate(all="ignore"):
+            np.setbufsize(BUFFER)
             _train_block(rows, trained, gradient, rates[runs], draws, history.error[:, runs], online, watch)
         history.params[network.order, runs] = trained
     return history
