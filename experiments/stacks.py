@@ -81,8 +81,12 @@ def train(stack: Sequence[Settings]) -> Trained:
 
 
 def watched_epochs(n_epochs: int) -> list[int]:
-    """About 50 epochs from 1 to n_epochs, spaced evenly in the logarithm."""
-    return np.unique(np.geomspace(1, n_epochs, 50).round().astype(int)).tolist()
+    """About 50 epochs from 1 to n_epochs, spaced evenly in the logarithm.
+
+    At most a fifth of them: to look at a step takes up to 2.3 numeric steps, and must add less than half.
+    """
+    n_watched = min(50, max(1, n_epochs // 5))
+    return np.unique(np.geomspace(1, n_epochs, n_watched).round().astype(int)).tolist()
 
 
 def runs(stack: Sequence[Settings], trained: Trained, also: tuple[str, ...] = ()) -> list[tracking.Run]:

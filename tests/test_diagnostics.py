@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from experiments.stacks import watched_epochs
 from tinynet import Network, Problem, train
 from tinynet.gradients import SPSA, Analytic, ForwardGradient, Hybrid, Numeric, estimate
 
@@ -87,6 +88,18 @@ def test_h_shrinks_with_decay():
     steady, annealed = (trained(Numeric(1e-1, decay), params).diagnostics for decay in (1.0, 0.1))
     assert (steady.near_kink[0] == annealed.near_kink[0]).all()
     assert annealed.near_kink[2].mean() < 0.1 * steady.near_kink[2].mean()
+
+
+@pytest.mark.parametrize(
+    ("n_epochs", "n_watched"), [(1, 1), (9, 1), (10, 2), (60, 11), (120, 20), (600, 41), (2000, 43)]
+)
+def test_a_fifth_of_the_epochs_is_watched_at_most_and_about_fifty_of_many(n_epochs, n_watched):
+    """To watch a step takes up to 2.3 numeric steps; a fifth of that is less than half of one."""
+    watched = watched_epochs(n_epochs)
+    assert len(set(watched)) == len(watched) == n_watched <= max(1, n_epochs / 5)
+    assert watched == sorted(watched)
+    assert watched[0] == 1
+    assert watched[-1] == n_epochs or n_watched == 1
 
 
 @pytest.mark.parametrize("epochs", [[0], [7], [1, 1], [1.5], [[1]]])

@@ -43,7 +43,9 @@ class Network:
         """
         H, n_weights = self.hidden_size, self.hidden_size * self.n_inputs
         drawn = [2 * np.random.RandomState(s).random_sample(self.n_params) - 1 for s in checked_seeds(seeds)]
-        W, v, b, c = np.split(np.stack(drawn, axis=-1), [n_weights, n_weights + H, n_weights + H + H * self.bias])
+        W, v, b, c = np.split(
+            np.stack(drawn, axis=-1), [n_weights, n_weights + H, n_weights + H + H * self.bias]
+        )
         return np.concatenate([W, b, v, c])
 
     def predict(self, params, x) -> np.ndarray:
