@@ -1,6 +1,7 @@
 """A problem: rows of inputs, a target each."""
 
 import csv
+import io
 import itertools
 import os
 from collections import Counter
@@ -81,44 +82,37 @@ class Problem:
         """
         if not isinstance(path, (str, os.PathLike)):
             raise ValueError(f"path: {path!r}; give the name of a CSV file")
-        path = Path(path)
+        path, field = Path(path), f"path: {str(path)!r}"
         if not path.is_file():
-            raise ValueError(f"path: {str(path)!r} is not a file; give a CSV file")
+            raise ValueError(f"{field} is not a file; give a CSV file")
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"{field} is larger than {LARGEST_FILE:,} bytes; give fewer rows")
         try:
-            if path.stat().st_size > LARGEST_FILE:
-                raise ValueError(
-                    f"path: {str(path)!r} is larger than {LARGEST_FILE:,} bytes; give fewer rows"
-                )
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                n_columns = file.readline().count(",") + 1
-                if n_columns > MOST_COLUMNS:
-                    raise ValueError(
-                        f"path: {str(path)!r} has {n_columns:,} columns; give at most {MOST_COLUMNS:,}"
-                    )
-                file.seek(0)
-                reader = csv.reader(file, strict=True)
-                lines = [(reader.line_num, line) for line in reader if line]
+            text = path.read_text(encoding="utf-8-sig")
+            if (n_columns := text.partition("\n")[0].count(",") + 1) > MOST_COLUMNS:
+                raise ValueError(f"{field} has {n_columns:,} columns; give at most {MOST_COLUMNS:,}")
+            reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+            lines = [(f"{field}, line {reader.line_num}", line) for line in reader if line]
         except UnicodeDecodeError as error:
-            raise ValueError(f"path: {str(path)!r} is not UTF-8 text ({error}); save it as UTF-8") from None
+            raise ValueError(f"{field} is not UTF-8 text ({error}); save it as UTF-8") from None
         except (OSError, csv.Error) as error:
-            raise ValueError(f"path: {str(path)!r} cannot be read as CSV ({error})") from None
+            raise ValueError(f"{field} cannot be read as CSV ({error})") from None
         if len(lines) < 2:
-            raise ValueError(f"path: {str(path)!r} has no rows; give a line of column names, then the rows")
+            raise ValueError(f"{field} has no rows; give a line of column names, then the rows")
         columns = [name.strip() for name in lines[0][1]]
         listed = ", ".join(columns)
         if twice := [name for name, count in Counter(columns).items() if count > 1]:
-            raise ValueError(f"path: {str(path)!r} has column {twice[0]!r} twice; give each its own name")
+            raise ValueError(f"{field} has column {twice[0]!r} twice; give each its own name")
         if target not in columns:
             raise ValueError(f"target: {str(path)!r} has no column {target!r}; give one of: {listed}")
         if len(columns) < 2:
-            raise ValueError(f"path: {str(path)!r} has only {listed}; give at least one input column")
-        table = [_numbers(path, number, columns, line) for number, line in lines[1:]]
-        values, at = np.array(table), columns.index(target)
+            raise ValueError(f"{field} has only {listed}; give at least one input column")
+        values = np.array([_numbers(place, columns, line) for place, line in lines[1:]])
+        at = columns.index(target)
         return cls(np.delete(values, at, axis=1), values[:, at])
 
 
-def _numbers(path, number, columns, line):
-    place = f"path: {str(path)!r}, line {number}"
+def _numbers(place, columns, line):
     if len(line) != len(columns):
         raise ValueError(f"{place}: {len(line)} values; give {len(columns)}, one for each column")
     values = []

@@ -55,10 +55,11 @@ class Row:
         self.network, self.target = network, float(target)
         self.workspace = Workspace() if workspace is None else workspace
         self.inputs = [(slice(j * H, (j + 1) * H), float(value)) for j, value in enumerate(x) if value != 0]
-        self.b = slice(n_weights, n_weights + H) if network.bias else None
-        self.v = slice(n_weights + H * network.bias, n_weights + H * network.bias + H)
         rest = slice(n_weights, network.n_params)
         self.live = _joined([block for block, _ in self.inputs] + [rest])  # what the error depends on
+        if network.bias:  # b is the weights of an input that is always 1, and the first in the sum
+            self.inputs.insert(0, (slice(n_weights, n_weights + H), 1.0))
+        self.v = slice(network.n_params - network.bias - H, network.n_params - network.bias)
         self._f, self._slope = ACTIVATIONS[network.activation]
         self._bound = {}
 
@@ -76,7 +77,7 @@ class Row:
     def preactivations(self, params) -> np.ndarray:
         """z = W x + b, (hidden_size, n_columns), a new array."""
         at = self._at(params)
-        return _weighted_sum(at.b, at.inputs, at.spare, out=at.a).copy()
+        return _weighted_sum(at.inputs, at.spare, out=at.a).copy()
 
     def gradient(self, params, out=None) -> np.ndarray:
         """de/dparams by backpropagation, relu'(0) = 0; into `out`, or a new array."""
@@ -87,7 +88,7 @@ class Row:
         for block, x in self.inputs:
             np.multiply(dz, x, out=out[block])
         if at.c is not None:
-            out[self.b], out[-1] = dz, d
+            out[-1] = d
         return out
 
     def descend(self, params, rates):
@@ -100,15 +101,14 @@ class Row:
         for weights, x in at.inputs:
             np.subtract(weights, dz if x == 1 else np.multiply(dz, x, out=dv), out=weights)
         if at.c is not None:
-            at.b -= dz
             at.c -= d
 
     def slope(self, params, direction) -> np.ndarray:
         """∇e·direction (n_columns,), by forward mode: each value carried on with its derivative."""
         at = self._at(params)
         d = self._output(at, at.beside) - at.t
-        inputs = [(direction[block], x) for block, x in self.inputs]
-        dz = _weighted_sum(direction[self.b] if self.b else None, inputs, at.spare, out=np.empty_like(at.v))
+        weights = [(direction[block], x) for block, x in self.inputs]
+        dz = _weighted_sum(weights, at.spare, out=np.empty_like(at.v))
         terms = at.beside.terms
         np.multiply(direction[self.v], at.a, out=terms)
         terms += dz * at.v * self._slope(at.a, out=at.spare)
@@ -121,7 +121,7 @@ class Row:
         return y if at.c is None else np.add(y, at.c, out=y)
 
     def _terms(self, at, out):  # v·a before its sum
-        self._f(_weighted_sum(at.b, at.inputs, at.spare, out=at.a), out=at.a)
+        self._f(_weighted_sum(at.inputs, at.spare, out=at.a), out=at.a)
         _product(at.v, at.a, out=out)
 
     def _backward(self, at, d):  # d·dy/dv = d·a and d·dy/dz = d·v·f'(z), buffers of (hidden_size, n_columns)
@@ -173,11 +173,10 @@ class Row:
         moved, d, spare = (
             self.workspace.array(name, (n_moves, *at.v.shape), dtype) for name in ("moved", "d", "spare")
         )
-        for moving in [block for block, _ in self.inputs] + [self.b] * self.network.bias:
+        for moving, _ in self.inputs:
             np.add(params[moving], moves, out=moved)
             weights = [(moved if block is moving else params[block], x) for block, x in self.inputs]
-            z = _weighted_sum(moved if moving is self.b else at.b, weights, spare, out=d)
-            _product(at.v, self._f(z, out=d), out=d)
+            _product(at.v, self._f(_weighted_sum(weights, spare, out=d), out=d), out=d)
             yield moving, self._errors_of_terms(at, d, others)
         _product(np.add(at.v, moves, out=moved), at.a, out=d)
         yield self.v, self._errors_of_terms(at, d, others)
@@ -202,7 +201,6 @@ class _Bound:
         H, n_columns = network.hidden_size, params.shape[1]
         self.params = params
         self.inputs = [(params[block], x) for block, x in row.inputs]
-        self.b = params[row.b] if network.bias else None
         self.v = params[row.v]
         self.c = params[-1] if network.bias else None
         self.t = np.array(row.target).astype(params.real.dtype)
@@ -225,9 +223,9 @@ class _Sum:
         return self._total
 
 
-def _weighted_sum(start, terms, spare, out):
-    """start + Σ weights·x over (weights, x): in out, or what was given, where there is nothing to compute."""
-    total = start
+def _weighted_sum(terms, spare, out):
+    """Σ weights·x over (weights, x): in out, or what was given, where there is nothing to compute."""
+    total = None
     for weights, x in terms:
         if x != 1:
             weights = np.multiply(weights, x, out=out if total is None else spare)

@@ -49,12 +49,11 @@ def train(
             f"network: n_inputs is {network.n_inputs}; the problem's rows have {problem.n_inputs}"
         )
     rates = np.asarray(learning_rate)
-    if rates.dtype.kind not in "iuf" or rates.shape not in ((), (n_runs,)) or not (rates > 0).all():
+    fits = rates.dtype.kind in "iuf" and rates.shape in ((), (n_runs,))
+    if not fits or not ((rates > 0) & (rates < np.inf)).all():
         raise ValueError(
-            f"learning_rate: {learning_rate!r}; give one number above 0, or one for each of {n_runs} runs"
+            f"learning_rate: {learning_rate!r}; give a finite number above 0, or one for each run ({n_runs})"
         )
-    if not np.isfinite(rates).all():
-        raise ValueError(f"learning_rate: {learning_rate!r}; give finite numbers")
     check_whole("n_epochs", n_epochs, at_least=0)
     if seeds is not None and len(seeds := checked_seeds(seeds)) != n_runs:
         raise ValueError(f"seeds: {len(seeds)} of them; give one for each of {n_runs} runs")
