@@ -144,12 +144,11 @@ def trainer(_folder, hidden_sizes=(4, 16), stacks=(1, 10, 100, 1000, 10000), rou
         evaluations = estimator.evaluations(tinynet.Network(3, hidden_size))
         case = f"{mode} (evaluations: {evaluations}), H={hidden_size}"
         for n_runs in stacks:
-            n_epochs = N_EPOCHS if n_runs <= 1000 else N_EPOCHS // 5
-            ours = training(mode, hidden_size, range(n_runs), n_epochs)
+            ours = training(mode, hidden_size, range(n_runs))
             mine, theirs = by_turns(
                 rounds, partial(timed, ours), partial(timed, looped, mode, 0, hidden_size)
             )
-            mine, theirs = 1e6 * mine / (4 * n_epochs * n_runs), 1e6 * theirs / (4 * N_EPOCHS)
+            mine, theirs = 1e6 * mine / (4 * N_EPOCHS * n_runs), 1e6 * theirs / (4 * N_EPOCHS)
             goal = TRAINER_GOALS.get((mode, hidden_size), {}).get(n_runs)
             yield Line(f"{case}, stack of {n_runs:,}", mine, "µs", theirs, goal=goal)
         apart = max(disagreement(mode, hidden_size, seed) for seed in range(3))
