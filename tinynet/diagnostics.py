@@ -28,10 +28,9 @@ class Diagnostics:
     def empty(cls, epochs, n_epochs: int, n_runs: int) -> "Diagnostics":
         """Raises ValueError unless epochs are integers from 1 to n_epochs, each once."""
         epochs = np.asarray(epochs) if len(epochs) else np.empty(0, dtype=int)
-        if epochs.ndim != 1 or epochs.dtype.kind not in "iu" or len(np.unique(epochs)) != epochs.size:
-            raise ValueError(f"diagnostics: {epochs.tolist()!r}; give a list of epochs, each once")
-        if epochs.size and not (epochs.min() >= 1 and epochs.max() <= n_epochs):
-            raise ValueError(f"diagnostics: {epochs.tolist()!r}; give epochs from 1 to {n_epochs}")
+        whole = epochs.ndim == 1 and epochs.dtype.kind in "iu" and len(np.unique(epochs)) == epochs.size
+        if not whole or not ((epochs >= 1) & (epochs <= n_epochs)).all():
+            raise ValueError(f"diagnostics: {epochs.tolist()!r}; give epochs from 1 to {n_epochs}, each once")
         return cls(epochs, *np.full((5, epochs.size, n_runs), np.nan))
 
     def watch(self, gradient, epoch: int, runs: slice) -> "Watch | None":

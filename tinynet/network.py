@@ -70,24 +70,18 @@ class Network:
         return np.concatenate([weights, np.arange(n_weights, self.n_params)])
 
     @cached_property
-    def folds(self) -> list[tuple[int, int]]:
-        """The sum over hidden units: of n terms those from `half` on are added to the first."""
-        folds, n = [], self.hidden_size
+    def folds(self) -> list[tuple[int, int, np.ndarray]]:
+        """The sum over hidden units as (n, half, partners): of n terms those from `half` on go to the first.
+
+        partners (hidden_size,): the term that joins each unit's own then; hidden_size for none.
+        """
+        folds, n, place = [], self.hidden_size, np.arange(self.hidden_size)
         while n > 1:
             half = (n + 1) // 2
-            folds.append((n, half))
-            n = half
+            partners = (place + half) % (2 * half)
+            folds.append((n, half, np.where(partners < n, partners, self.hidden_size)))
+            n, place = half, place % half
         return folds
-
-    @cached_property
-    def partners(self) -> list[np.ndarray]:
-        """For every fold the term that each unit's own is added to; hidden_size for none."""
-        partners, place = [], np.arange(self.hidden_size)
-        for n, half in self.folds:
-            partner = (place + half) % (2 * half)
-            partners.append(np.where(partner < n, partner, self.hidden_size))
-            place = place % half
-        return partners
 
     def checked_params(self, params) -> np.ndarray:
         params = np.asarray(params)

@@ -165,7 +165,7 @@ class Row:
         """Only the moved unit is computed again; the other units' terms are added in the full sum's order."""
         at, others, n_moves = self._at(params), [], len(moves)
         self._terms(at, out=at.beside.terms)
-        for partners, (upper, lower) in zip(self.network.partners, at.beside.folds, strict=True):
+        for (*_, partners), (upper, lower) in zip(self.network.folds, at.beside.folds, strict=True):
             others.append(at.padded.take(partners, axis=0, mode="clip"))
             np.add(upper, lower, out=upper)
         dtype = np.result_type(params, np.complex64) if isinstance(moves[0], complex) else params.dtype
@@ -215,7 +215,7 @@ class _Sum:
 
     def __init__(self, terms, folds):
         self.terms, self._total = terms, terms[0]
-        self.folds = [(terms[: n - half], terms[half:n]) for n, half in folds]
+        self.folds = [(terms[: n - half], terms[half:n]) for n, half, _ in folds]
 
     def total(self):
         for upper, lower in self.folds:
