@@ -182,6 +182,14 @@ def test_overflow_is_an_outcome_and_stays_in_its_run(mode):
     assert np.isfinite(history.error[:, [0, 2]]).all()
 
 
+def test_training_leaves_numpys_own_settings_as_they_were():
+    with np.errstate(over="raise"):
+        np.setbufsize(4096)
+        before = np.geterr(), np.getbufsize()
+        train(Network(3, 4), Problem.streetlights(), Network(3, 4).initial([0]), Analytic(), 1e9, 5)
+        assert (np.geterr(), np.getbufsize()) == before
+
+
 def test_without_epochs_there_is_only_the_error_before_training():
     network, problem = Network(3, 4), Problem.streetlights()
     params = network.initial([0, 1])

@@ -69,9 +69,10 @@ class Watch:
         into.error_near[place] = error_near / near
         into.error_beyond[place] = error_beyond / (n - near)
         into.cosine[place] = cosine / n_cosines
-        quiet = [row.preactivations(params) <= 0 for row in rows]
-        relu = rows[0].network.activation == "relu"
-        into.silent_units[place] = np.logical_and.reduce(quiet).sum(axis=0) if relu else 0
+        silent = rows[0].network.activation == "relu"
+        for row in rows:
+            silent = silent & (row.preactivations(params) <= 0)  # (hidden_size, n_runs)
+        into.silent_units[place] = silent.sum(axis=0)
 
 
 def _folded(terms):  # (k, n, n_runs) -> (k, n_runs), the sum in one order for any number of runs
