@@ -72,7 +72,7 @@ class Row:
         """e = (y - t)², (n_columns,), a new array."""
         at = self._at(params)
         d = self._output(at, at.in_place) - at.t
-        return _product(d, d, out=d)
+        return at.product(d, d, out=d)
 
     def preactivations(self, params) -> np.ndarray:
         """z = W x + b, (hidden_size, n_columns), a new array."""
@@ -122,7 +122,7 @@ class Row:
 
     def _terms(self, at, out):  # v·a before its sum
         self._f(_weighted_sum(at.inputs, at.spare, out=at.a), out=at.a)
-        _product(at.v, at.a, out=out)
+        at.product(at.v, at.a, out=out)
 
     def _backward(self, at, d):  # d·dy/dv = d·a and d·dy/dz = d·v·f'(z), buffers of (hidden_size, n_columns)
         dz = np.multiply(at.v, d, out=at.spare)
@@ -204,6 +204,7 @@ class _Bound:
         self.v = params[row.v]
         self.c = params[-1] if network.bias else None
         self.t = np.array(row.target).astype(params.real.dtype)
+        self.product = _product if params.dtype.kind == "c" else np.multiply
         self.a, self.spare = (array(name, (H, n_columns), params.dtype) for name in ("a", "spare"))
         self.padded = array("terms", (H + 1, n_columns), params.dtype)
         self.padded[-1] = 0
