@@ -83,9 +83,9 @@ def train(stack: Sequence[Settings]) -> Trained:
 def watched_epochs(n_epochs: int) -> list[int]:
     """About 50 epochs from 1 to n_epochs, spaced evenly in the logarithm.
 
-    At most a fifth of them: to look at a step takes up to 2.3 numeric steps, and must add less than half.
+    At most a sixth of them: to look at a step takes up to 2.5 numeric steps, and must add less than half.
     """
-    n_watched = min(50, max(1, n_epochs // 5))
+    n_watched = min(50, max(1, n_epochs // 6))
     return np.unique(np.geomspace(1, n_epochs, n_watched).round().astype(int)).tolist()
 
 
