@@ -155,10 +155,10 @@ def trainer(_folder, hidden_sizes=(4, 16), stacks=(1, 10, 100, 1000, 10000), rou
         yield Line(f"{mode}, H={hidden_size}: relative difference of results", apart, "", goal=APART[mode])
 
 
-def training(mode: str, hidden_size: int, seeds: Sequence[int], n_epochs=N_EPOCHS) -> Callable:
+def training(mode: str, hidden_size: int, seeds: Sequence[int]) -> Callable:
     """To call, as often as one likes: it trains fresh nets on the tutorial's four rows."""
     problem, network = tinynet.Problem.streetlights(), tinynet.Network(3, hidden_size)
-    return partial(tinynet.train, network, problem, network.initial(seeds), MODES[mode], 0.1, n_epochs)
+    return partial(tinynet.train, network, problem, network.initial(seeds), MODES[mode], 0.1, N_EPOCHS)
 
 
 def looped(*case) -> list[tuple]:
