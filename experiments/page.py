@@ -29,7 +29,7 @@ REASONS = {
 
 def names(analysed: Analysis) -> dict[str, str]:
     """Mode -> its name in pictures and sentences."""
-    from experiments.figures import name_of
+    from experiments.styles import name_of
 
     return {mode: name_of(mode, analysed.modes) for mode in analysed.modes}
 

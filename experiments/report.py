@@ -100,21 +100,22 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.=+-]+", "_", name).strip("._") or "sweep"
 
 
-def pictures(analysed: Analysis) -> list:
+def pictures(analysed: Analysis, claim: tutorial.Claim | None) -> list:
     """The pictures that the sweep has something to show in, in the order of the report."""
-    from experiments import figures
+    from experiments.appendix import every_picture
+    from experiments.sweeps import Sweep
 
-    finished = (analysed.runs["outcome"] != "failed").to_numpy()
-    row = finished.cumsum() - 1
-    pairs = {
-        mode: p._replace(a=row[p.a], b=row[p.b])
-        for mode, p in analysed.pairings.items()
-        if mode not in analysed.own_rate  # pictures of a cell draw the partners in it
-    }
-    online = analysed.sweep.curves.get("online_error")
-    online = None if online is None else online[1:, finished]  # nothing stands at epoch 0
-    runs, error, n_rows = analysed.runs[finished], analysed.error[:, finished], measured.n_rows(analysed.runs)
-    return figures.pictures(figures.Sweep(runs, error, analysed.reference, pairs, online, n_rows))
+    pairs = {mode: pairing for mode, pairing in analysed.pairings.items()
+             if mode not in analysed.own_rate}  # pictures of a cell draw the partners in it  # fmt: skip
+    sweep = Sweep(
+        analysed.runs,
+        analysed.error,
+        analysed.reference,
+        pairs,
+        measured.n_rows(analysed.runs),
+        analysed.margins,
+    )
+    return every_picture(sweep.only((analysed.runs["outcome"] != "failed").to_numpy()), claim)
 
 
 def write(analysed: Analysis, store: str, folder: Path) -> None:
@@ -135,12 +136,12 @@ def write(analysed: Analysis, store: str, folder: Path) -> None:
     for name, table in tables.items():
         table.to_csv(folder / "tables" / f"{name}.csv", index=False)
     drawn = []
-    for picture in pictures(analysed):
-        files = {"png": picture.png(), "svg": picture.svg()}
-        for kind, content in files.items():
-            (folder / "figures" / f"{picture.name}.{kind}").write_bytes(content)
-        kind, shown = ("svg+xml", "svg") if len(files["svg"]) <= LARGEST_SVG else ("png", "png")
-        data = f"data:image/{kind};base64,{base64.b64encode(files[shown]).decode()}"
+    for picture in pictures(analysed, claim):
+        png, svg = picture.png(), picture.svg()
+        (folder / "figures" / f"{picture.name}.png").write_bytes(png)
+        (folder / "figures" / f"{picture.name}.svg").write_bytes(svg)
+        kind, shown = ("svg+xml", svg) if len(svg) <= LARGEST_SVG else ("png", png)
+        data = f"data:image/{kind};base64,{base64.b64encode(shown).decode()}"
         drawn.append({"name": picture.name, "caption": picture.caption, "alt": picture.alt, "data": data,
                       "width": round(96 * picture.figure.get_figwidth())})  # fmt: skip
     html = page.render(analysed, claim, drawn, list(tables), store)

@@ -16,10 +16,10 @@ import tinynet
 from experiments import controls, report, stacks, tracking, tutorial
 from experiments.analysis import analyse, compare, left_out
 from experiments.comparison import MARGINS
-from experiments.figures import name_of
 from experiments.measured import n_rows as rows_of_problem
 from experiments.page import judge
 from experiments.settings import digest, read
+from experiments.styles import name_of
 from experiments.verdicts import verdicts
 from experiments.wording import decades as verdict_decades
 
