@@ -11,7 +11,7 @@ from typing import NamedTuple
 from experiments.cells import JUDGED, PRACTICAL
 from experiments.comparison import FEWEST_SEEDS, Margins, verdict
 from experiments.sentences import STATES, TOPICS, Row, Topic, cost, of_row
-from experiments.wording import RAISED, decades, listed, number, percent, plural, polished, signed  # noqa: F401
+from experiments.wording import listed, number, plural, polished
 
 
 class Verdict(NamedTuple):
