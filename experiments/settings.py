@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import hydra
+import numpy as np
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -24,8 +25,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 import tinynet
 from experiments.stores import UNDERSTOOD, address
+from tinynet.network import ACTIVATIONS
 
-ACTIVATIONS = ("relu", "logistic", "tanh")
 DTYPES = ("float64", "float32")
 STARTS = ("fresh", "nudged", "continued")
 LARGEST_NET = 1_000_000  # weights
@@ -43,7 +44,7 @@ RULES: dict[str, tuple[Callable[[object], bool], str]] = {
     "hidden_size": (_whole(1, LARGEST_NET), f"a whole number from 1 to {LARGEST_NET:,}"),
     "seed": (_whole(0, 2**32 - 1), "a whole number from 0 to 4294967295"),
     "n_epochs": (_whole(1, 1_000_000), "a whole number from 1 to 1,000,000"),
-    "activation": (ACTIVATIONS.__contains__, f"one of {', '.join(ACTIVATIONS)}"),
+    "activation": ((*ACTIVATIONS,).__contains__, f"one of {', '.join(ACTIVATIONS)}"),
     "bias": (lambda v: type(v) is bool, "true or false"),
     "dtype": (DTYPES.__contains__, f"one of {', '.join(DTYPES)}"),
     "start": (STARTS.__contains__, f"one of {', '.join(STARTS)}"),
@@ -304,14 +305,12 @@ def _label(words: Mapping[str, object]) -> str:
 
 
 def tidy(value: object) -> str:
-    """0.0001 -> 1e-4, 600.0 -> 600: as short as people write it."""
+    """0.0001 -> 1e-4, 600.0 -> 600: as short as people write it, and exact."""
     if not isinstance(value, float):
         return str(value)
-    mantissa, e, exponent = f"{value:.6g}".partition("e")
-    if not e and 0 < abs(value) < 1e-3:
-        mantissa, e, exponent = f"{value:e}".partition("e")
-        mantissa = mantissa.rstrip("0").rstrip(".")
-    return f"{mantissa}e{int(exponent)}" if e else mantissa
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return np.format_float_positional(value, trim="-")
+    return np.format_float_scientific(value, trim="-", exp_digits=1).replace("e+", "e")
 
 
 def suggestion(word: str, options: list[str]) -> str:

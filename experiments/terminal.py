@@ -13,6 +13,8 @@ from experiments.outcomes import OUTCOMES
 from experiments.settings import Settings, tidy
 
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
+MOST_CHARACTERS = 6000  # of an MLflow param
+LINE = 80  # characters of an axis on the terminal
 
 
 def axes(jobs: Sequence[Settings]) -> dict[str, list]:
@@ -37,15 +39,19 @@ def plan(experiment: str, jobs: Sequence[Settings], where: str) -> str:
     ]
     varying = axes(jobs)
     width = max(map(len, varying), default=0)
-    lines += [f"  {key:<{width}}  {listed(values)}" for key, values in varying.items()]
+    lines += [f"  {key:<{width}}  {listed(values, LINE)}" for key, values in varying.items()]
     return "\n".join(lines)
 
 
-def listed(values: list) -> str:
-    """Up to 8 values in full; of more, the first two and the last."""
-    if len(values) > 8:
-        return f"{tidy(values[0])}, {tidy(values[1])} … {tidy(values[-1])} ({len(values)} values)"
-    return ", ".join(map(tidy, values))
+def listed(values: Sequence, room: int = MOST_CHARACTERS) -> str:
+    """An axis as a command line gives it: range(0,25), or 0.01,0.1; its ends only where that takes more room."""
+    words = [repr(value) if isinstance(value, str) and "," in value else tidy(value) for value in values]
+    text = ",".join(words)
+    if {type(value) for value in values} == {int} and len(values) > 1:
+        first, step, last = values[0], values[1] - values[0], values[-1]
+        if list(values) == list(range(first, last + step, step)):
+            text = min(text, f"range({first},{last + step}{f',{step}' if step != 1 else ''})", key=len)
+    return text if len(text) <= room else f"{words[0]},{words[1]} … {words[-1]} ({len(words)} values)"
 
 
 def count(n: int, noun: str) -> str:

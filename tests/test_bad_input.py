@@ -1,8 +1,10 @@
 """Bad command lines and files, through the real entry: one message, exit code not 0, nothing recorded."""
 
 import re
+import sqlite3
 import time
 import tracemalloc
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,8 +32,9 @@ BAD = [
     ("+nothing=1", "nothing: no such setting"),
     ("+learning_rat=1", "learning_rat: no such setting; did you mean learning_rate?"),
     ("+tracking.url=x", "tracking.url: no such setting; did you mean uri?"),
-    ("~nothing", "nothing: no such setting"),
-    ("~seeds", "seeds: no such setting; did you mean seed?"),
+    ("~nothing", "~nothing: there is nothing to delete"),
+    ("~dry_run", "dry_run: None; give true or false"),
+    ("~seeds", "~seeds: there is nothing to delete; did you mean seed?"),
     ("~seed", f"seed: None; {WHOLE} 0"),
     ("~learning_rate=0.3", "learning_rate: is 0.1; give ~learning_rate=0.1"),
     ("+learning_rate=0.2", "+learning_rate: is there already; give learning_rate=..."),
@@ -43,6 +46,9 @@ BAD = [
     ("-m gradient=numerik,analytic", "gradient: 'numerik'; give one of .*; did you mean numeric?"),
     ("hydra/launcher=stackd", "hydra/launcher: 'stackd'; give one of .*; did you mean stacked?"),
     ("+gradient=numeric", "gradient: has a value already; give gradient=..."),
+    ("experiment=???", "experiment: missing; give one of convergence, "),
+    ("++gradient=numeric", "++gradient=numeric: a config group; give gradient=numeric"),
+    ("-m hydra.sweeper.params={seed:1}", "hydra.sweeper.params.seed: no such setting"),
     ("gradient=null", "NoneType; give the name of an option"),
     ("~gradient", "gradient: {}; give a class or function as gradient._target_"),
     ("--config-name=nope", "--config-name: 'nope'; give the name of a file"),
@@ -50,7 +56,7 @@ BAD = [
     ("=0.1", "an empty key or a config group: float; give the name of an option"),
     ("learning_rate", "learning_rate: not understood .*; give setting=value"),
     ("learning_rate=${seed", "learning_rate=${seed: not understood .*; give setting=value"),
-    ("learning_rate=0.1,0.2", "learning_rate: '0.1,0.2' are several values; give one, .* or -m to sweep"),
+    ("learning_rate=0.1,0.2", "learning_rate: '0.1,0.2' are several values; give one, or -m to sweep"),
     ("seed=range(3)", "seed: 'range(3)' are several values; give one, or -m to sweep"),
     ("learning_rate=${oc.env:NOPE}", "learning_rate: .*'NOPE' not found.*; give a value"),
     ("learning_rate=${nope}", "learning_rate: .*'nope' not found; give a value"),
@@ -92,8 +98,9 @@ BAD = [
     ("problem._target_=tinynet.gradients.Numeric", "problem._target_: .*; give one that makes an object"),
     ("problem._target_=os.system", "problem._target_: 'os.system'; give another"),
     # sweeps
-    ("-m seed=0,0", "seed=0,0: seed=0 is there twice"),
-    ("-m seed=range(0)", "seed=range(0): it has no values"),
+    ("-m seed=0,0", "seed: 0,0; give values, each of them once"),
+    ("-m seed=range(0)", "seed: range(0); give values, each of them once"),
+    ("-m seed=interval(0,1)", "seed: interval(0,1); give values, each of them once"),
     ("-m seed=,", "seed=,: not understood .*; give setting=value"),
     ("-m learning_rate=1,1.0", "analytic lr=1 H=4 seed=0: 2 jobs are this run; give each value once"),
     ("-m tracking.experiment=a,b", "2 jobs are this run; give each value once, and one tracking"),
@@ -101,9 +108,12 @@ BAD = [
     ("experiment=quick gradient.h=1,2", "gradient.h: analytic has no such setting"),
     ("experiment=quick seed=a,b", f"seed: 'a'; {WHOLE} 0"),
     ("experiment=quick hydra.launcher.n_jobs=two", "hydra.launcher.n_jobs: 'two'; give another value"),
-    ("experiment=quick hydra.launcher.n_jobs=0", "hydra.launcher.n_jobs must be 1 or more"),
-    ("experiment=quick hydra.launcher.max_stack=0", "hydra.launcher.max_stack must be 1 or more"),
-    ("experiment=quick hydra.sweeper.max_batch_size=0", "hydra.sweeper.max_batch_size must be 1 or more"),
+    ("experiment=quick hydra.launcher.n_jobs=0", "hydra.launcher.n_jobs: 0; give 1 or more, or -1"),
+    ("experiment=quick hydra.launcher.max_stack=0", "hydra.launcher.max_stack: 0; give 1 or more, or null"),
+    ("experiment=quick hydra.sweeper.max_batch_size=2", "hydra.sweeper.max_batch_size: 2; give null"),
+    ("experiment=quick hydra.job.chdir=true", "hydra.job.chdir: true; give false, or hydra/launcher=basic"),
+    ("-m hydra.launcher.n_jobs=2 hydra.launcher.backend=lokky", "hydra.launcher.backend: 'lokky' .*; give loky"),
+    ("-m hydra.launcher.n_jobs=2,3", "hydra.launcher.n_jobs: '2,3' are several values; give one"),
     ("experiment=quick hydra.sweeper.cases=['seed']", "seed: not understood .*; give setting=value"),
     # stores
     ("tracking=null", "tracking: None; give tracking.uri and tracking.experiment"),
@@ -304,22 +314,39 @@ def test_few_runs_of_a_million_epochs_are_one_stack():
 ODD = st.sampled_from(
     ["0", "1", "2", "-1", "1e400", "nan", "inf", "-inf", "null", "true", "''", "[]", "{}", "[1,2]", "{a: 1}",
      "???", "${seed}", "${nope}", "0.5", "1e-300", "1e308", "4294967296", "relu", "float32", "numeric", "xor",
-     "a b", "\u00e9"]
+     "a b", "\u00e9", "1,2", "0,1,0", "range(3)", "0.5,nan", "relu,tanh", "analytic,numeric", "choice(1)", "interval(0,1)",
+     "glob(*)", "${oc.env:HOME}", "'", "shuffle(1,2)", "[[1]]", "{_target_: int}", "tinynet.gradients.SPSA"]
 )  # fmt: skip
 KEYS = st.sampled_from([*RULES, "problem", "gradient", "gradient.h", "problem.n_bits", "fresh", "tracking",
-                        "tracking.uri", "tracking.experiment", "nothing", "gradient._target_"])  # fmt: skip
+                        "tracking.uri", "tracking.experiment", "nothing", "gradient._target_", "dry_run",
+                        "experiment", "gradient.n_samples", "problem._target_", "hydra.launcher.n_jobs",
+                        "hydra.launcher.max_stack", "hydra.sweeper.cases", "hydra.sweeper.params", "hydra/launcher", "problem.path"])  # fmt: skip
 
 
-@settings(max_examples=30, suppress_health_check=list(HealthCheck), deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["", "", "", "+", "++", "~"]), KEYS, ODD), min_size=1, max_size=3))
-def test_any_override_runs_or_is_refused_without_a_traceback(tmp_path_factory, overrides):
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A folder with a store, and how many runs are in it."""
     folder = tmp_path_factory.mktemp("any")
+    tracking.open_store(store(folder))
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        yield folder, lambda: database.execute("SELECT count(*) FROM runs").fetchone()[0]
+
+
+@settings(max_examples=40, suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["", "", "", "+", "++", "~"]), KEYS, ODD), min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_any_override_runs_or_is_refused_without_a_traceback(kept, overrides, many):
+    folder, n_runs = kept
     words = [f"{sign}{key}" + ("" if sign == "~" else f"={value}") for sign, key, value in overrides]
-    dry = [] if any("dry_run" in word for word in words) else ["dry_run=true"]
+    before, refused = n_runs(), False
     try:
-        printed = run(folder, "n_epochs=2", *words, *dry)
-    except AssertionError as refused:  # the exit code was not 0
-        printed = str(refused)
+        printed = run(folder, "n_epochs=2", *words, *(["-m"] if many else []))
+    except AssertionError as error:  # the exit code was not 0
+        printed, refused = str(error), True
         assert "assert 1 == 0" in printed, printed
     assert "Traceback" not in printed
-    assert not list(folder.iterdir())
+    assert not (refused and n_runs() > before)
+    assert refused or re.search("recorded as run|finished in|dry_run=true", " ".join([printed, *words]))
+    assert [path.name for path in folder.iterdir() if path.name != "mlruns"] == ["mlflow.db"]

@@ -133,7 +133,7 @@ def told(compose, overrides, number):
 @settings(max_examples=150, deadline=None)
 @given(overrides=st.lists(OVERRIDE, min_size=1, max_size=4), number=st.integers(0, 999))
 def test_the_fast_way_composes_what_hydra_composes(composer, overrides, number):
-    fast = composer.compose if composer._kind(overrides) is None else composer._fast
+    fast = composer.compose if composer._kinds(overrides) is None else composer._fast
     assert told(fast, overrides, number) == told(composer._own, overrides, number)
 
 
@@ -305,7 +305,7 @@ def test_all_bad_jobs_are_told_together_and_nothing_starts():
     task = Tracked()
     with pytest.raises(CompactHydraException) as caught:
         sweep(task, "rate=-1,1", "db=mysql,mysgl", "seed=0,1")
-    assert task.told == ["CompactHydraException"]
+    assert task.told == ["Fault"]
     assert str(caught.value).splitlines() == [
         "6 of 8 jobs can't be run, so none was started:",
         "  rate=-1 db=mysql (2 jobs): rate must be 0 or more, got -1",
@@ -320,7 +320,7 @@ def test_all_bad_jobs_are_told_together_and_nothing_starts():
         ("sede=1,2,3", "sede: no such setting; did you mean seed?"),
         ("db.prot=1,2", "db.prot: no such setting; did you mean db.port?"),
         ("seed=0,???,1", "seed=???: seed: missing; give it as seed=..."),
-        ("width='${nowhere}',4", "width='${nowhere}': Interpolation key 'nowhere' not found"),
+        ("width='${nowhere}',4", "width='${nowhere}': width: Interpolation key 'nowhere' not found; give a value"),
     ],
 )
 def test_a_bad_job_gets_one_line_that_says_what_is_wrong(axis, line):
@@ -329,18 +329,10 @@ def test_a_bad_job_gets_one_line_that_says_what_is_wrong(axis, line):
     assert all(len(text) < 110 for text in str(caught.value).splitlines())
 
 
-@pytest.mark.parametrize(
-    ("axis", "fault"),
-    [
-        ("seed=1,2,1", "seed=1 is there twice"),
-        ("rate=0.1,1e-1", "rate=0.1 is there twice"),
-        ("seed=range(0,0)", "no values"),
-        ("db=glob(x*)", "no values"),
-    ],
-)
-def test_an_axis_must_have_values_and_each_once(axis, fault):
+@pytest.mark.parametrize("axis", ["seed=1,2,1", "rate=0.1,1e-1", "seed=range(0,0)", "db=glob(x*)"])
+def test_an_axis_must_have_values_and_each_once(axis):
     task = Tracked()
-    with pytest.raises(CompactHydraException, match=fault):
+    with pytest.raises(CompactHydraException, match=re.escape(axis.replace("=", ": ") + "; give values, each")):
         sweep(task, axis)
     assert task.told == []
 
@@ -364,12 +356,19 @@ def test_a_stack_that_fails_is_halved_until_only_the_culprits_fail(workers):
     assert "\n  seed=13 (2 jobs): FloatingPointError: unlucky" in str(caught.value)
 
 
-def test_batches_go_on_after_a_failure_and_tell_of_all_at_the_end():
+def test_a_failure_is_told_when_the_others_are_done():
     task = Tracked()
     with pytest.raises(CompactHydraException, match="1 of 3 jobs failed") as caught:
-        sweep(task, "seed=12,13,14", "hydra.sweeper.max_batch_size=1")
+        sweep(task, "seed=12,13,14", "hydra.launcher.max_stack=1")
     assert stacks(task) == [[(12, 4)], [(14, 4)]]
     assert list(caught.value.errors) == [1]
+
+
+def test_a_stackable_task_refuses_batches_which_would_be_several_sweeps():
+    task = Tracked()
+    with pytest.raises(CompactHydraException, match=r"max_batch_size: 2; give null.*hydra.launcher.max_stack"):
+        sweep(task, "seed=1,2,3", "hydra.sweeper.max_batch_size=2")
+    assert task.told == []
 
 
 def test_an_error_of_the_store_ends_the_launch_and_is_not_halved():
@@ -402,10 +401,10 @@ def test_a_sweep_that_cannot_start_says_why_without_a_traceback():
         sweep(task, "seed=0,1")
 
 
-def test_every_job_is_checked_as_the_job_it_is_in_every_batch():
+def test_every_job_is_checked_as_the_job_it_is():
     task, seen = Tracked(), []
     task.check = lambda config: seen.append((config.number, config.seed, config.dirname)) or (config.seed, 4)
-    sweep(task, "seed=5,6,7", "width=4,8", "hydra.sweeper.max_batch_size=2")
+    sweep(task, "seed=5,6,7", "width=4,8")
     assert seen == [(number, 5 + number // 2, f"width={(4, 8)[number % 2]}") for number in range(6)]
 
 
@@ -440,10 +439,10 @@ def test_the_command_line_replaces_an_axis_of_the_yaml_and_keeps_its_place():
         ["seed=0", "db=postgres", "experiment=swept"],
         ["seed=1", "db=mysql", "experiment=swept"],
     ]
-    returns = sweep(task, "experiment=swept", "++seed=7,8", "db=mysql", options=[])
+    returns = sweep(task, "experiment=swept", "seed=7,8", "db=mysql", options=[])
     assert [job.overrides for job in returns] == [
-        ["++seed=7", "db=mysql", "experiment=swept"],
-        ["++seed=8", "db=mysql", "experiment=swept"],
+        ["seed=7", "db=mysql", "experiment=swept"],
+        ["seed=8", "db=mysql", "experiment=swept"],
     ]
 
 
@@ -457,7 +456,7 @@ def test_settings_that_go_together_are_run_as_cases():
         ["db=postgres", "width=16", "seed=0"], ["db=postgres", "width=16", "seed=1"],
         ["db=mysql", "seed=0", "width=2"], ["db=mysql", "seed=1", "width=2"],
     ]  # fmt: skip
-    with pytest.raises(CompactHydraException, match="cases are run by hydra/launcher=stacked only"):
+    with pytest.raises(CompactHydraException, match="hydra.sweeper.cases: give none, or hydra/launcher=stacked"):
         sweep(
             task, 'hydra.sweeper.cases=["seed=1"]', options=["hydra/launcher=basic", "hydra/sweeper=stacked"]
         )
@@ -492,10 +491,10 @@ def test_callbacks_hear_of_every_job():
 @pytest.mark.parametrize(
     ("setting", "fault"),
     [
-        ("max_stack=0", "max_stack must be 1 or more, or null for no limit, got 0"),
-        ("n_jobs=0", "n_jobs must be 1 or more, or -1 for every core, got 0"),
+        ("max_stack=0", "hydra.launcher.max_stack: 0; give 1 or more, or null for no limit"),
+        ("n_jobs=0", "hydra.launcher.n_jobs: 0; give 1 or more, or -1 for every core"),
         ("backend=lokky", "Invalid backend: lokky"),
-        ("backend=multiprocessing", "backend=multiprocessing can't stream results"),
+        ("backend=multiprocessing", "backend: 'multiprocessing'.*; give .*can't stream results"),
     ],
 )
 def test_settings_of_the_launcher_are_checked_first(setting, fault):
@@ -506,7 +505,7 @@ def test_settings_of_the_launcher_are_checked_first(setting, fault):
 
 
 def test_a_folder_per_job_is_refused():
-    with pytest.raises(CompactHydraException, match="needs a folder per job"):
+    with pytest.raises(CompactHydraException, match="hydra.job.chdir: true; give false, or hydra/launcher=basic"):
         sweep(Tracked(), "seed=0,1", "hydra.job.chdir=true")
 
 
@@ -545,7 +544,7 @@ def test_only_a_job_that_kills_its_worker_is_lost():
     assert recorded == ["11/4", "12/4", "16/4", "17/4"]
 
 
-@pytest.mark.parametrize(("sent", "workers"), [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 2)])
+@pytest.mark.parametrize(("sent", "workers"), [(signal.SIGINT, 1), (signal.SIGINT, 2)])
 def test_an_interrupt_passes_through_the_task_at_once_and_ends_the_workers(sent, workers):
     command = [
         sys.executable,

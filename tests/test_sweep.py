@@ -2,9 +2,11 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -33,12 +35,14 @@ def process(folder: Path, *words: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def run(folder: Path, *words: str, code: int = 0) -> str:
-    """The same command in this process, which has imported MLflow already."""
+def run(folder: Path, *words: str, code: int = 0, uri: str | None = None) -> str:
+    """The same command in this process, which has imported MLflow already. uri: MLFLOW_TRACKING_URI."""
     said = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(said):
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        if uri is not None:
+            patch.setenv("MLFLOW_TRACKING_URI", uri)
         patch.setattr(sys, "argv", ["experiments.run", *words])
         try:
             command()
@@ -76,7 +80,7 @@ def test_a_sweep_is_recorded_whole(quick):
 def test_a_sweep_says_what_it_runs_what_came_out_and_what_to_do_next(quick):
     _, printed, sweep = quick
     assert "quick: 40 runs of 120 epochs, 4 stacks, recorded in sqlite:///mlflow.db" in printed
-    assert "seed           0, 1, 2, 3, 4" in printed
+    assert "seed           0,1,2,3,4" in printed
     assert "Traceback" not in printed
     assert sweep.name in printed
     assert "next: make report" in printed
@@ -140,6 +144,11 @@ def test_one_run_prints_its_error_and_its_answers_and_is_recorded(tmp_path):
     assert child.stat().st_size > 0
 
 
+def test_an_empty_tracking_uri_in_the_environment_names_no_store(tmp_path):
+    printed = run(tmp_path, "n_epochs=2", uri="")
+    assert "in sqlite:///mlflow.db" in printed
+
+
 def test_one_bad_run_is_one_line(tmp_path):
     printed = run(tmp_path, "learning_rate=nan", "seed=-1", code=1)
     assert printed.splitlines() == [
@@ -152,6 +161,20 @@ def test_one_bad_run_is_one_line(tmp_path):
 def test_hydras_own_launcher_runs_our_jobs_one_by_one(tmp_path):
     printed = run(tmp_path, "-m", "hydra/launcher=basic", "seed=0,1", "n_epochs=10")
     assert printed.count("recorded as run") == 2
+
+
+def test_sigterm_ends_a_sweep_and_its_workers_as_ctrl_c_does(tmp_path):
+    words = ["-m", "seed=0,1", "n_epochs=1000000", "hydra.launcher.n_jobs=2"]
+    command = [sys.executable, "-m", "experiments.run", *words]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as started:  # fmt: skip
+        assert "2 runs of 1000000 epochs" in started.stdout.readline()
+        time.sleep(3)  # the store, the workers
+        started.send_signal(signal.SIGTERM)
+        assert "stopped at 0 of 2 runs" in started.stdout.read()  # until no worker holds the pipe
+        assert started.wait(10) == 130
 
 
 def test_a_dry_run_names_the_runs_and_touches_nothing(tmp_path):

@@ -4,6 +4,10 @@ import io
 import re
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Transformer
+from hypothesis import given
+from hypothesis import strategies as st
 from test_settings import PLAIN
 
 from experiments import terminal
@@ -60,9 +64,40 @@ def test_the_plan_names_the_axes_and_how_many_runs_and_stacks():
     jobs = [job(seed=seed, **change) for seed in range(12) for change in ({}, {"gradient": analytic})]
     assert terminal.plan("mine", jobs, "a store").splitlines() == [
         "mine: 24 runs of 60 epochs, 2 stacks, recorded in a store",
-        "  seed  0, 1 … 11 (12 values)",
-        "  mode  numeric h=1e-4, analytic",
+        "  seed  range(0,12)",
+        "  mode  numeric h=1e-4,analytic",
     ]
+
+
+AXIS = st.one_of(
+    st.lists(st.integers(-(2**32), 2**32), min_size=1, unique=True),
+    st.builds(range, st.integers(-99, 99), st.integers(100, 999), st.integers(1, 30)).map(list),
+    st.builds(range, st.integers(100, 999), st.integers(-99, 99), st.integers(-30, -1)).map(list),
+    st.lists(st.floats(allow_nan=False), min_size=1, unique=True),
+    st.lists(st.text("abc, ", min_size=1).map(str.strip).filter(bool), min_size=1, unique=True),
+    st.lists(st.booleans(), min_size=1, unique=True),
+)
+
+
+@given(AXIS)
+def test_hydra_reads_from_a_listed_axis_the_very_values(values):
+    parsed = OverridesParser.create().parse_override(f"x={terminal.listed(values)}")
+    several = parsed.is_sweep_override()
+    again = list(parsed.sweep_iterator(Transformer.identity)) if several else [parsed.value()]
+    assert [getattr(value, "text", value) for value in again] == values
+
+
+@pytest.mark.parametrize(("values", "said"), [
+    (list(range(25)), "range(0,25)"), ([0, 1, 2], "0,1,2"), (list(range(0, 100, 10)), "range(0,100,10)"),
+    ([7], "7"), ([1e-4, 0.1, 600.0], "1e-4,0.1,600"),
+])  # fmt: skip
+def test_an_axis_is_listed_as_briefly_as_it_can_be_exact(values, said):
+    assert terminal.listed(values) == said
+
+
+def test_an_axis_that_takes_too_much_room_is_shortened_to_its_ends():
+    values = [number**2 for number in range(10_000)]
+    assert terminal.listed(values) == terminal.listed(values, 80) == "0,1 … 99980001 (10000 values)"
 
 
 @pytest.mark.parametrize(("n", "said"), [(1, "1 run"), (2, "2 runs"), (0, "0 runs"), (12_000, "12,000 runs")])
