@@ -11,9 +11,8 @@ import logging
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 import hydra
@@ -25,34 +24,45 @@ from omegaconf.errors import OmegaConfBaseException
 
 import tinynet
 from experiments.stores import UNDERSTOOD, address
+from hydra_plugins._faults import one_line, suggestion, told
 from tinynet.network import ACTIVATIONS
 
-DTYPES = ("float64", "float32")
-STARTS = ("fresh", "nudged", "continued")
 LARGEST_NET = 1_000_000  # weights
 MOST_EVALUATIONS = 10_000_000  # of the error, for one step
-LONGEST_NAME = 250
-HARNESS_KEYS = ("tracking", "fresh", "dry_run")  # of the whole command, not of a run
+Rule = tuple[Callable[[object], bool], str]  # whether a value is right; what would be
 
 
-def _whole(low: int, high: int) -> Callable[[object], bool]:
-    return lambda value: type(value) is int and low <= value <= high
+def _whole(low: int, high: int) -> Rule:
+    return lambda v: type(v) is int and low <= v <= high, f"a whole number from {low} to {high:,}"
 
 
-RULES: dict[str, tuple[Callable[[object], bool], str]] = {
+def _one_of(*names: str) -> Rule:
+    return names.__contains__, f"one of {', '.join(names)}"
+
+
+FLAG: Rule = (lambda v: type(v) is bool, "true or false")
+RULES: dict[str, Rule] = {
     "learning_rate": (lambda v: type(v) in (int, float) and 0 < v < math.inf, "a finite number above 0"),
-    "hidden_size": (_whole(1, LARGEST_NET), f"a whole number from 1 to {LARGEST_NET:,}"),
-    "seed": (_whole(0, 2**32 - 1), "a whole number from 0 to 4294967295"),
-    "n_epochs": (_whole(1, 1_000_000), "a whole number from 1 to 1,000,000"),
-    "activation": ((*ACTIVATIONS,).__contains__, f"one of {', '.join(ACTIVATIONS)}"),
-    "bias": (lambda v: type(v) is bool, "true or false"),
-    "dtype": (DTYPES.__contains__, f"one of {', '.join(DTYPES)}"),
-    "start": (STARTS.__contains__, f"one of {', '.join(STARTS)}"),
-    "online_error": (lambda v: type(v) is bool, "true or false"),
-    "diagnostics": (lambda v: type(v) is bool, "true or false"),
+    "hidden_size": _whole(1, LARGEST_NET),
+    "seed": _whole(0, 2**32 - 1),
+    "n_epochs": _whole(1, 1_000_000),
+    "activation": _one_of(*ACTIVATIONS),
+    "bias": FLAG,
+    "dtype": _one_of("float64", "float32"),
+    "start": _one_of("fresh", "nudged", "continued"),
+    "online_error": FLAG,
+    "diagnostics": FLAG,
 }
-
-
+COMMAND: dict[str, Rule] = {  # of the whole command, not of a run
+    "fresh": FLAG,
+    "dry_run": FLAG,
+    "tracking.uri": (lambda v: isinstance(v, str), UNDERSTOOD),
+    "tracking.experiment": (
+        lambda v: isinstance(v, str) and v.isprintable() and 0 < len(v.strip()) <= 250,
+        "a name of 1 to 250 characters, numbers quoted",
+    ),
+}
+HARNESS = ("tracking", "fresh", "dry_run")
 OFFERS = {"problem": ("inputs", "targets", "n_inputs"), "gradient": ("estimate", "evaluations")}
 
 
@@ -82,16 +92,14 @@ class Settings:
     @property
     def mode(self) -> str:
         """What is compared: the gradient mode with its arguments, and what is not fresh or float64."""
-        words = [_label(self.gradient), self.start, self.dtype]
+        words = [_label(_text(self.gradient)), self.start, self.dtype]
         return " ".join(word for word in words if word not in ("fresh", "float64"))
 
     @property
     def shape(self) -> tuple:
         """Runs of equal shape are trained in one stack: they differ in learning rate and seed only."""
-        return (
-            _text(self.gradient), _rows_digest(self.rows), self.hidden_size, self.n_epochs,
-            self.activation, self.bias, self.dtype, self.start, self.online_error, self.diagnostics,
-        )  # fmt: skip
+        common = (getattr(self, name) for name in RULES if name not in ("learning_rate", "seed"))
+        return (_text(self.gradient), _rows_digest(self.rows), *common)
 
     @property
     def pair(self) -> str:
@@ -130,85 +138,74 @@ class Settings:
 def read(config: DictConfig | Mapping) -> Settings:
     """The settings that `config` states. Raises ValueError: a line per fault, all of them."""
     config = config if isinstance(config, DictConfig) else DictConfig(config)
-    try:
-        plain = {key: _plain(value) for key, value in config.items() if key not in HARNESS_KEYS}
-    except OmegaConfBaseException as error:
-        raise ValueError(_missing(error)) from None
-    faults = []
-    known = [*RULES, "problem", "gradient"]
-    for key in plain.keys() - {*known}:
-        faults.append(f"{key}: no such setting{suggestion(key, [*known, *HARNESS_KEYS])}")
-    for key, (is_right, right) in RULES.items():
-        if not is_right(plain.get(key)):
-            faults.append(f"{key}: {plain.get(key)!r}; give {right}")
+    plain = _plain(config, lambda key: key not in HARNESS)
+    faults = _faults(plain, RULES, [*OFFERS, *HARNESS])
     built = {}
-    for group in ("problem", "gradient"):
+    for group in OFFERS:
         try:
             built[group] = _build(group, _text(plain.get(group)))
         except ValueError as error:
             faults += str(error).splitlines()
-    if "problem" in built and not any(
-        fault.startswith(("hidden_size", "activation", "bias")) for fault in faults
-    ):
-        faults += _misfits(built["problem"], plain)
-        if "gradient" in built and not faults:
-            faults += _too_costly(built["gradient"], _network(built["problem"], plain))
+    if not faults:
+        plain["learning_rate"] = float(plain["learning_rate"])
+        settings = Settings(**plain, rows=built["problem"], estimator=built["gradient"])
+        faults = _misfits(settings)
     if faults:
         raise ValueError("\n".join(faults))
-    values = {key: plain[key] for key in known} | {"learning_rate": float(plain["learning_rate"])}
-    return Settings(**values, rows=built["problem"], estimator=built["gradient"])
+    return settings
 
 
 def check_command(config: DictConfig) -> None:
     """Check what the whole command shares: tracking, fresh, dry_run. Raises ValueError: a line per fault."""
-    faults = []
-    for key in ("fresh", "dry_run"):
-        if type(config[key]) is not bool:
-            faults.append(f"{key}: {config[key]!r}; give true or false")
-    try:
-        tracking = _plain(config.tracking)
-    except OmegaConfBaseException as error:
-        raise ValueError(_missing(error)) from None
+    plain = _plain(config, HARNESS.__contains__)
+    tracking = plain.pop("tracking", None)
     if not isinstance(tracking, dict):
         raise ValueError(f"tracking: {tracking!r}; give tracking.uri and tracking.experiment")
-    name = tracking.get("experiment")
-    if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME or not name.isprintable():
-        faults.append(
-            f"tracking.experiment: {name!r}; give a name of 1 to {LONGEST_NAME} characters, numbers quoted"
-        )
-    if not isinstance(tracking.get("uri"), str):
-        faults.append(f"tracking.uri: {tracking.get('uri')!r}; give {UNDERSTOOD}")
-    for key in tracking.keys() - {"uri", "experiment"}:
-        faults.append(f"tracking.{key}: no such setting{suggestion(key, ['uri', 'experiment'])}")
-    if not faults:
-        address(tracking["uri"])  # StoreError, a ValueError
-    if faults:
+    plain |= {f"tracking.{key}": value for key, value in tracking.items()}
+    if faults := _faults(plain, COMMAND):
         raise ValueError("\n".join(faults))
+    address(tracking["uri"])  # StoreError, a ValueError
 
 
-def _network(rows: tinynet.Problem, plain: Mapping) -> tinynet.Network:
-    return tinynet.Network(rows.n_inputs, plain["hidden_size"], plain["activation"], plain["bias"])
+def _plain(config: DictConfig, wanted: Callable[[str], bool]) -> dict[str, object]:
+    """The wanted keys with their values, resolved."""
+    try:
+        found = {key: config[key] for key in config if wanted(key)}
+        return {
+            key: OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
+            if OmegaConf.is_config(value)
+            else value
+            for key, value in found.items()
+        }
+    except OmegaConfBaseException as error:
+        raise ValueError(told(error)) from None
 
 
-def _too_costly(estimator: object, network: tinynet.Network) -> list[str]:
-    n = estimator.evaluations(network)
-    if n <= MOST_EVALUATIONS:
-        return []
-    return [
-        f"gradient: {n:,} evaluations of the error for one step; give a mode or a size that takes at most "
-        f"{MOST_EVALUATIONS:,}"
+def _faults(plain: Mapping[str, object], rules: Mapping[str, Rule], others: Sequence[str] = ()) -> list[str]:
+    known = [*rules, *others]
+    unknown = [f"{key}: no such setting{suggestion(key, known)}" for key in plain if key not in known]
+    return unknown + [
+        f"{key}: {plain.get(key)!r}; give {right}"
+        for key, (is_right, right) in rules.items()
+        if not is_right(plain.get(key))
     ]
 
 
-def _misfits(rows: tinynet.Problem, plain: Mapping) -> list[str]:
-    n_params = _network(rows, plain).n_params
+def _misfits(settings: Settings) -> list[str]:
+    n_params, n_inputs = settings.network.n_params, settings.rows.n_inputs
+    n_evaluations = settings.estimator.evaluations(settings.network)
     faults = []
     if n_params > LARGEST_NET:
         faults.append(
-            f"hidden_size: {plain['hidden_size']}; with the problem's {rows.n_inputs:,} inputs the net "
-            f"has {n_params:,} weights; give a size with at most {LARGEST_NET:,}"
+            f"hidden_size: {settings.hidden_size}; with the problem's {n_inputs:,} inputs the net has "
+            f"{n_params:,} weights; give a size with at most {LARGEST_NET:,}"
         )
-    if not rows.targets.any():
+    elif n_evaluations > MOST_EVALUATIONS:
+        faults.append(
+            f"gradient: {n_evaluations:,} evaluations of the error for one step; give a mode or a size "
+            f"that takes at most {MOST_EVALUATIONS:,}"
+        )
+    if not settings.rows.targets.any():
         faults.append(
             "problem: every target is 0, which a net that answers nothing gets right; give other targets"
         )
@@ -221,62 +218,41 @@ def _build(group: str, text: str) -> object:
     words = json.loads(text)
     if not isinstance(words, dict) or "_target_" not in words:
         raise ValueError(f"{group}: {words!r}; give a class or function as {group}._target_")
+
+    def give(what: str) -> ValueError:
+        return ValueError(f"{group}._target_: {words['_target_']!r}; give {what}")
+
     try:
-        target = hydra.utils.get_object(words["_target_"])
-        accepted = list(inspect.signature(target).parameters.values())
+        accepted = inspect.signature(hydra.utils.get_object(words["_target_"])).parameters
     except Exception as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        raise ValueError(
-            f"{group}._target_: {words['_target_']!r}; give a class or function that can be imported "
-            f"({reason})"
-        ) from None
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted):
-        names = [parameter.name for parameter in accepted]
-        unknown = [key for key in words if key not in names and not re.fullmatch("_[a-z]+_", key)]
-        if unknown:
-            has = f"it has {', '.join(names)}" if names else "it has none"
-            raise ValueError(
-                "\n".join(
-                    f"{group}.{key}: {target_name(words)} has no such setting; {has}{suggestion(key, names)}"
-                    for key in unknown
-                )
-            )
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        raise give(f"a class or function that can be imported ({reason})") from None
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
+    unknown = [key for key in words if key not in accepted and not key.startswith("_") and not takes_any]
+    if unknown:
+        has = f"{target_name(words)} has no such setting; it has {', '.join(accepted) or 'none'}"
+        raise ValueError("\n".join(f"{group}.{key}: {has}{suggestion(key, [*accepted])}" for key in unknown))
     try:
         built = hydra.utils.instantiate(words)
     except HydraException as error:
-        cause = error.__cause__ or error
-        if cause is error:  # Hydra refuses to call it
-            refusal = " ".join(str(error).split()).partition(". ")[0]
-            raise ValueError(f"{group}._target_: {words['_target_']!r}; give another ({refusal})") from None
-        if not isinstance(cause, (ValueError, TypeError, OSError)):
+        cause = error.__cause__
+        if cause is None or isinstance(
+            cause, TypeError
+        ):  # Hydra refuses to call it; it refuses its arguments
+            raise give(f"another, or other settings ({one_line(cause or error)})") from None
+        if not isinstance(cause, (ValueError, OSError)):
             raise
-        faults = (re.sub(r"^.*?(\w+\(\) )", r"\1", line) for line in str(cause).splitlines() if line.strip())
-        raise ValueError("\n".join(f"{group}.{fault}" for fault in faults)) from None
+        lines = [line for line in str(cause).splitlines() if line.strip()]
+        raise ValueError("\n".join(f"{group}.{line}" for line in lines)) from None
     if not all(hasattr(built, name) for name in OFFERS[group]):
-        wanted = " and ".join(OFFERS[group])
-        raise ValueError(
-            f"{group}._target_: {words['_target_']!r}; give one that makes an object with {wanted}, "
-            f"which {type(built).__name__} has not"
-        )
+        offers = " and ".join(OFFERS[group])
+        raise give(f"one that makes an object with {offers}, which {type(built).__name__} has not")
     return built
 
 
 def forget() -> None:
     """Let go of what was built: the files it came from may have changed since."""
     _build.cache_clear()
-
-
-def _plain(value: object) -> object:
-    if not OmegaConf.is_config(value):
-        return value
-    return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
-
-
-def _missing(error: OmegaConfBaseException) -> str:
-    reason = str(error).splitlines()[0]
-    if "issing" in reason:
-        return f"{error.full_key}: missing; give it as {error.full_key}=..."
-    return f"{error.full_key}: {reason}; give a value" if error.full_key else reason
 
 
 def _text(words: object) -> str:
@@ -290,7 +266,7 @@ def target_name(words: Mapping[str, object]) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
-def _label_of(text: str) -> str:
+def _label(text: str) -> str:
     """The mode's name and arguments: always the first, the others where they are not the default."""
     words = json.loads(text)
     defaults = inspect.signature(hydra.utils.get_object(words["_target_"])).parameters
@@ -300,10 +276,6 @@ def _label_of(text: str) -> str:
     return " ".join([target_name(words), *(f"{key}={tidy(given[key])}" for key in shown)])
 
 
-def _label(words: Mapping[str, object]) -> str:
-    return _label_of(_text(words))
-
-
 def tidy(value: object) -> str:
     """0.0001 -> 1e-4, 600.0 -> 600: as short as people write it, and exact."""
     if not isinstance(value, float):
@@ -311,11 +283,6 @@ def tidy(value: object) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e6:
         return np.format_float_positional(value, trim="-")
     return np.format_float_scientific(value, trim="-", exp_digits=1).replace("e+", "e")
-
-
-def suggestion(word: str, options: list[str]) -> str:
-    close = get_close_matches(word, options, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def digest(*parts: object) -> str:

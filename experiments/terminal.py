@@ -44,7 +44,7 @@ def plan(experiment: str, jobs: Sequence[Settings], where: str) -> str:
 
 
 def listed(values: Sequence, room: int = MOST_CHARACTERS) -> str:
-    """An axis as a command line gives it: range(0,25), or 0.01,0.1; its ends only where that takes more room."""
+    """An axis as a command line gives it: range(0,25), or 0.01,0.1; its ends if that takes more room."""
     words = [repr(value) if isinstance(value, str) and "," in value else tidy(value) for value in values]
     text = ",".join(words)
     if {type(value) for value in values} == {int} and len(values) > 1:

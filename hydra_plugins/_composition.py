@@ -20,14 +20,19 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.nodes import StringNode
 
 from hydra_plugins._faults import one_line
 
 BASES_KEPT = 64  # compositions by Hydra, one per choice of groups, half a megabyte each
-OUTPUT_DIR = "${stacked_abspath:${hydra.sweep.dir}/${hydra.sweep.subdir}}"  # run_job's, which nobody makes here
+OUTPUT_DIR = (
+    "${stacked_abspath:${hydra.sweep.dir}/${hydra.sweep.subdir}}"  # run_job's, which nobody makes here
+)
 OmegaConf.register_new_resolver("stacked_abspath", os.path.abspath, replace=True)
 
-Composed = tuple[DictConfig, DictConfig]  # a job's config as its task gets it, and the whole with its hydra node
+Composed = tuple[
+    DictConfig, DictConfig
+]  # a job's config as its task gets it, and the whole with its hydra node
 Kind = str | tuple[str, type]  # of an override: the line itself if it chooses a group, else key and type
 
 
@@ -79,26 +84,30 @@ class Composer:
         return (override.get_key_element(), type(override._value)), override
 
     def _load(self, overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
-        """Hydra's own config of a job, and its hydra node."""
+        """Hydra's own config of a job, and its hydra node, in a root of its own."""
         config = self._loader.load_sweep_config(self._master, list(overrides))
-        hydra = config._content.pop("hydra")
+        hydra, root = config._content.pop("hydra"), DictConfig({})
         hydra.runtime.output_dir = OUTPUT_DIR
+        root.__dict__["_metadata"] = copy.copy(config._metadata)
+        hydra._set_parent(root)
         return config, hydra
 
-    def _load_base(self, choices: tuple[str, ...]) -> tuple[bytes, DictConfig]:
+    def _load_base(self, choices: tuple[str, ...]) -> tuple[bytes, DictConfig, dict]:
         config, hydra = self._load(choices)
-        return pickle.dumps(config), hydra
+        return pickle.dumps(config), hydra, OmegaConf.to_container(hydra.job.config.override_dirname)
 
     def _fast(self, overrides: Sequence[str], number: int) -> Composed:
         kinds, parsed = zip(*map(self._parsed, overrides), strict=True)
         base = self._base(tuple(self.choices(overrides)))
         if isinstance(base, Exception):
             raise base
-        config, hydra = pickle.loads(base[0]), base[1]  # one hydra node for all jobs of this choice
+        pickled, hydra, dirname = base  # the hydra node is one for all jobs of this choice
+        config = pickle.loads(pickled)
         values = [override for kind, override in zip(kinds, parsed, strict=True) if isinstance(kind, tuple)]
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
-        hydra.overrides.task = list(overrides)
-        hydra.job.override_dirname = get_overrides_dirname(parsed, **hydra.job.config.override_dirname)
+        task = hydra.overrides.task
+        task.__dict__["_content"] = [StringNode(line, i, task, False) for i, line in enumerate(overrides)]
+        hydra.job._content["override_dirname"]._set_value(get_overrides_dirname(parsed, **dirname))
         return config, _whole(config, hydra, number)
 
     def _own(self, overrides: Sequence[str], number: int) -> Composed:
@@ -108,11 +117,10 @@ class Composer:
 
 def _whole(config: DictConfig, hydra: DictConfig, number: int) -> DictConfig:
     """A config that holds the same nodes, and the hydra node of job number."""
-    hydra.job.id = hydra.job.num = number
-    whole = DictConfig({})
-    whole.__dict__["_metadata"] = copy.copy(config._metadata)
+    for key in ("id", "num"):
+        hydra.job._content[key]._set_value(number)
+    whole = hydra._get_parent()
     whole.__dict__["_content"] = {"hydra": hydra, **config._content}
-    hydra._set_parent(whole)
     return whole
 
 

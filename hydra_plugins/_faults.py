@@ -49,7 +49,8 @@ SAYINGS = [
      "{key}: missing; give one of {options}"),
     (r"Could not append to config\. .*? already at '(?P<key>[^']+)'.*",
      "+{key}: is there already; give {key}=..."),
-    (r"force-add of config groups is not supported: '\+\+(?P<key>.*)'", "++{key}: a config group; give {key}"),
+    (r"force-add of config groups is not supported: '\+\+(?P<key>.*)'",
+     "++{key}: a config group; give {key}"),
     (r"Multiple values for (?P<key>\S+)\. .*", "{key}: has a value already; give {key}=... without a plus"),
     (r"Ambiguous value for argument '(?P<key>[^=]+)=(?P<value>.*?)' 1\. .*", SEVERAL),
     (r"Sweep parameters '(?P<key>[^=]+)=(?P<value>.*)' requires --multirun", SEVERAL),
@@ -59,14 +60,15 @@ SAYINGS = [
      "an empty key or a config group: {value}; give the name of an option, as in group=option"),
     (r"Cannot find primary config '(?P<value>[^']+)'.*",
      "--config-name: {value!r}; give the name of a file in the folder of configs"),
-    (r"Error merging override (?P<key>[^=]+)=(?P<value>.*?) (?P<why>(Value '|Cannot |Invalid ).*?)( full_key: .*)?",
+    (r"Error merging override (?P<key>[^=]+)=(?P<value>.*?) (?P<why>(Value '|Cannot |Invalid ).*?)"
+     r"( full_key: .*)?",
      "{key}: {value!r}; give another value ({why})"),
     (r"Missing mandatory value: (?P<key>\S+).*", "{key}: missing; give it as {key}=..."),
 ]  # fmt: skip
 
 
 def of_the_user(error: Exception) -> bool:
-    """Whether the command line or a config is at fault: Hydra or OmegaConf found it, or one of ours tells so."""
+    """Whether the command line or a config is at fault: Hydra or OmegaConf found it, or it is a Fault."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     found_by = frames[-1].f_globals.get("__name__", "") if frames else ""
     return isinstance(error, HydraException) or found_by.startswith(("hydra.", "omegaconf."))
@@ -74,6 +76,7 @@ def of_the_user(error: Exception) -> bool:
 
 def told(error: Exception, names: Callable[[], list[str]] = list) -> str:
     """What Hydra or OmegaConf says, in one line, with the name that is nearest to an unknown one."""
+    key = getattr(error, "full_key", None)
     if isinstance(error, Fault):
         return str(error)
     text = re.sub(r" (Config s|S)earch path:.*| See https://hydra.cc\S* for details", "", one_line(error))
@@ -84,11 +87,10 @@ def told(error: Exception, names: Callable[[], list[str]] = list) -> str:
         return f"a config group: not understood ({text}); give the name of an option, as in group=option"
     for pattern, saying in SAYINGS:
         if found := re.fullmatch(pattern, text):
-            words = found.groupdict(default="")
+            words = found.groupdict(default="") | ({"key": key} if key else {})
             options = words.get("options", "").split()
             near = suggestion(words["key"], options or names()) if "{near}" in saying else ""
             return saying.format_map(words | {"options": ", ".join(options), "near": near})
-    key = getattr(error, "full_key", None)
     text = text.partition(" full_key: ")[0]
     return f"{key}: {text}; give a value" if key else text
 

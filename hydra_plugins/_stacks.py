@@ -30,7 +30,9 @@ def stacked(shapes: Mapping[int, Hashable], most: Callable[[int], int]) -> list[
     return stacks
 
 
-def trained(train: Callable, jobs: Sequence[Any], stacks: Sequence[Stack], n_workers: int) -> Iterator[Result]:
+def trained(
+    train: Callable, jobs: Sequence[Any], stacks: Sequence[Stack], n_workers: int
+) -> Iterator[Result]:
     """A result for each stack as it comes, an error only for a job alone: a stack that fails is halved.
 
     When a worker dies, what the workers had is trained again, from the second death on a stack at a time.
@@ -52,7 +54,9 @@ def trained(train: Callable, jobs: Sequence[Any], stacks: Sequence[Stack], n_wor
         deaths += died
 
 
-def _attempts(train: Callable, jobs: Sequence[Any], stacks: Sequence[Stack], n_workers: int) -> Iterator[Result]:
+def _attempts(
+    train: Callable, jobs: Sequence[Any], stacks: Sequence[Stack], n_workers: int
+) -> Iterator[Result]:
     def attempt(number, stack):  # local, so that it is pickled whole: workers needn't import Hydra
         try:
             return number, train(stack), None

@@ -320,7 +320,7 @@ def test_all_bad_jobs_are_told_together_and_nothing_starts():
         ("sede=1,2,3", "sede: no such setting; did you mean seed?"),
         ("db.prot=1,2", "db.prot: no such setting; did you mean db.port?"),
         ("seed=0,???,1", "seed=???: seed: missing; give it as seed=..."),
-        ("width='${nowhere}',4", "width='${nowhere}': width: Interpolation key 'nowhere' not found; give a value"),
+        ("width='${nowhere}',4", "width: Interpolation key 'nowhere' not found; give a value"),
     ],
 )
 def test_a_bad_job_gets_one_line_that_says_what_is_wrong(axis, line):
@@ -332,7 +332,8 @@ def test_a_bad_job_gets_one_line_that_says_what_is_wrong(axis, line):
 @pytest.mark.parametrize("axis", ["seed=1,2,1", "rate=0.1,1e-1", "seed=range(0,0)", "db=glob(x*)"])
 def test_an_axis_must_have_values_and_each_once(axis):
     task = Tracked()
-    with pytest.raises(CompactHydraException, match=re.escape(axis.replace("=", ": ") + "; give values, each")):
+    fault = re.escape(axis.replace("=", ": ") + "; give values, each")
+    with pytest.raises(CompactHydraException, match=fault):
         sweep(task, axis)
     assert task.told == []
 
@@ -366,7 +367,7 @@ def test_a_failure_is_told_when_the_others_are_done():
 
 def test_a_stackable_task_refuses_batches_which_would_be_several_sweeps():
     task = Tracked()
-    with pytest.raises(CompactHydraException, match=r"max_batch_size: 2; give null.*hydra.launcher.max_stack"):
+    with pytest.raises(CompactHydraException, match=r"max_batch_size: 2; give null.*launcher\.max_stack"):
         sweep(task, "seed=1,2,3", "hydra.sweeper.max_batch_size=2")
     assert task.told == []
 
@@ -456,7 +457,7 @@ def test_settings_that_go_together_are_run_as_cases():
         ["db=postgres", "width=16", "seed=0"], ["db=postgres", "width=16", "seed=1"],
         ["db=mysql", "seed=0", "width=2"], ["db=mysql", "seed=1", "width=2"],
     ]  # fmt: skip
-    with pytest.raises(CompactHydraException, match="hydra.sweeper.cases: give none, or hydra/launcher=stacked"):
+    with pytest.raises(CompactHydraException, match=r"hydra\.sweeper\.cases: .*; give none"):
         sweep(
             task, 'hydra.sweeper.cases=["seed=1"]', options=["hydra/launcher=basic", "hydra/sweeper=stacked"]
         )
@@ -494,7 +495,7 @@ def test_callbacks_hear_of_every_job():
         ("max_stack=0", "hydra.launcher.max_stack: 0; give 1 or more, or null for no limit"),
         ("n_jobs=0", "hydra.launcher.n_jobs: 0; give 1 or more, or -1 for every core"),
         ("backend=lokky", "Invalid backend: lokky"),
-        ("backend=multiprocessing", "backend: 'multiprocessing'.*; give .*can't stream results"),
+        ("backend=multiprocessing", "backend: 'multiprocessing'.*; give .*does not support return_as"),
     ],
 )
 def test_settings_of_the_launcher_are_checked_first(setting, fault):
@@ -505,7 +506,7 @@ def test_settings_of_the_launcher_are_checked_first(setting, fault):
 
 
 def test_a_folder_per_job_is_refused():
-    with pytest.raises(CompactHydraException, match="hydra.job.chdir: true; give false, or hydra/launcher=basic"):
+    with pytest.raises(CompactHydraException, match=r"hydra\.job\.chdir: true; give false"):
         sweep(Tracked(), "seed=0,1", "hydra.job.chdir=true")
 
 

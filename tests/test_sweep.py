@@ -16,7 +16,7 @@ import pytest
 import tinynet
 from experiments import stacks
 from experiments.run import command
-from experiments.tracking import load_sweep
+from experiments.tracking import load_sweep, sweeps
 from tinynet import gradients
 
 ROOT = Path(__file__).parent.parent
@@ -153,7 +153,7 @@ def test_one_bad_run_is_one_line(tmp_path):
     printed = run(tmp_path, "learning_rate=nan", "seed=-1", code=1)
     assert printed.splitlines() == [
         "learning_rate: nan; give a finite number above 0",
-        "seed: -1; give a whole number from 0 to 4294967295",
+        "seed: -1; give a whole number from 0 to 4,294,967,295",
     ]
     assert not list(tmp_path.iterdir())
 
@@ -171,7 +171,9 @@ def test_sigterm_ends_a_sweep_and_its_workers_as_ctrl_c_does(tmp_path):
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as started:  # fmt: skip
         assert "2 runs of 1000000 epochs" in started.stdout.readline()
-        time.sleep(3)  # the store, the workers
+        while not (tmp_path / "mlflow.db").exists() or not sweeps(store(tmp_path)):
+            time.sleep(0.1)
+        time.sleep(2)  # the workers
         started.send_signal(signal.SIGTERM)
         assert "stopped at 0 of 2 runs" in started.stdout.read()  # until no worker holds the pipe
         assert started.wait(10) == 130
