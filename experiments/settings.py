@@ -8,10 +8,9 @@ import hashlib
 import inspect
 import json
 import logging
-import math
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,46 +22,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import tinynet
-from experiments.stores import UNDERSTOOD, address
+from experiments.rules import LARGEST_NET, OF_A_RUN, OF_THE_COMMAND, faults
+from experiments.stores import address
 from hydra_plugins._faults import one_line, suggestion, told
-from tinynet.network import ACTIVATIONS
 
-LARGEST_NET = 1_000_000  # weights
 MOST_EVALUATIONS = 10_000_000  # of the error, for one step
-Rule = tuple[Callable[[object], bool], str]  # whether a value is right; what would be
-
-
-def _whole(low: int, high: int) -> Rule:
-    return lambda v: type(v) is int and low <= v <= high, f"a whole number from {low} to {high:,}"
-
-
-def _one_of(*names: str) -> Rule:
-    return names.__contains__, f"one of {', '.join(names)}"
-
-
-FLAG: Rule = (lambda v: type(v) is bool, "true or false")
-RULES: dict[str, Rule] = {
-    "learning_rate": (lambda v: type(v) in (int, float) and 0 < v < math.inf, "a finite number above 0"),
-    "hidden_size": _whole(1, LARGEST_NET),
-    "seed": _whole(0, 2**32 - 1),
-    "n_epochs": _whole(1, 1_000_000),
-    "activation": _one_of(*ACTIVATIONS),
-    "bias": FLAG,
-    "dtype": _one_of("float64", "float32"),
-    "start": _one_of("fresh", "nudged", "continued"),
-    "online_error": FLAG,
-    "diagnostics": FLAG,
-}
-COMMAND: dict[str, Rule] = {  # of the whole command, not of a run
-    "fresh": FLAG,
-    "dry_run": FLAG,
-    "tracking.uri": (lambda v: isinstance(v, str), UNDERSTOOD),
-    "tracking.experiment": (
-        lambda v: isinstance(v, str) and v.isprintable() and 0 < len(v.strip()) <= 250,
-        "a name of 1 to 250 characters, numbers quoted",
-    ),
-}
-HARNESS = ("tracking", "fresh", "dry_run")
+HARNESS = ("tracking", "fresh", "dry_run")  # of the whole command, not of a run
 OFFERS = {"problem": ("inputs", "targets", "n_inputs"), "gradient": ("estimate", "evaluations")}
 
 
@@ -98,7 +63,7 @@ class Settings:
     @property
     def shape(self) -> tuple:
         """Runs of equal shape are trained in one stack: they differ in learning rate and seed only."""
-        common = (getattr(self, name) for name in RULES if name not in ("learning_rate", "seed"))
+        common = (getattr(self, name) for name in OF_A_RUN if name not in ("learning_rate", "seed"))
         return (_text(self.gradient), _rows_digest(self.rows), *common)
 
     @property
@@ -120,7 +85,7 @@ class Settings:
 
     def params(self) -> dict[str, object]:
         """The settings as MLflow params, named like the Hydra keys that set them."""
-        plain = {name: getattr(self, name) for name in RULES}
+        plain = {name: getattr(self, name) for name in OF_A_RUN}
         for group in ("problem", "gradient"):
             words = getattr(self, group)
             plain[group] = target_name(words)
@@ -139,19 +104,19 @@ def read(config: DictConfig | Mapping) -> Settings:
     """The settings that `config` states. Raises ValueError: a line per fault, all of them."""
     config = config if isinstance(config, DictConfig) else DictConfig(config)
     plain = _plain(config, lambda key: key not in HARNESS)
-    faults = _faults(plain, RULES, [*OFFERS, *HARNESS])
-    built = {}
+    wrong = faults(plain, OF_A_RUN, [*OFFERS, *HARNESS])
+    built = []
     for group in OFFERS:
         try:
-            built[group] = _build(group, _text(plain.get(group)))
+            built.append(_build(group, _text(plain.get(group))))
         except ValueError as error:
-            faults += str(error).splitlines()
-    if not faults:
+            wrong += str(error).splitlines()
+    if not wrong:
         plain["learning_rate"] = float(plain["learning_rate"])
-        settings = Settings(**plain, rows=built["problem"], estimator=built["gradient"])
-        faults = _misfits(settings)
-    if faults:
-        raise ValueError("\n".join(faults))
+        settings = Settings(**plain, rows=built[0], estimator=built[1])
+        wrong = _misfits(settings)
+    if wrong:
+        raise ValueError("\n".join(wrong))
     return settings
 
 
@@ -162,54 +127,34 @@ def check_command(config: DictConfig) -> None:
     if not isinstance(tracking, dict):
         raise ValueError(f"tracking: {tracking!r}; give tracking.uri and tracking.experiment")
     plain |= {f"tracking.{key}": value for key, value in tracking.items()}
-    if faults := _faults(plain, COMMAND):
-        raise ValueError("\n".join(faults))
+    if wrong := faults(plain, OF_THE_COMMAND):
+        raise ValueError("\n".join(wrong))
     address(tracking["uri"])  # StoreError, a ValueError
 
 
 def _plain(config: DictConfig, wanted: Callable[[str], bool]) -> dict[str, object]:
     """The wanted keys with their values, resolved."""
+    resolved = functools.partial(OmegaConf.to_container, resolve=True, throw_on_missing=True)
     try:
-        found = {key: config[key] for key in config if wanted(key)}
-        return {
-            key: OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
-            if OmegaConf.is_config(value)
-            else value
-            for key, value in found.items()
-        }
+        values = {key: config[key] for key in config if wanted(key)}
+        return {key: resolved(v) if OmegaConf.is_config(v) else v for key, v in values.items()}
     except OmegaConfBaseException as error:
         raise ValueError(told(error)) from None
 
 
-def _faults(plain: Mapping[str, object], rules: Mapping[str, Rule], others: Sequence[str] = ()) -> list[str]:
-    known = [*rules, *others]
-    unknown = [f"{key}: no such setting{suggestion(key, known)}" for key in plain if key not in known]
-    return unknown + [
-        f"{key}: {plain.get(key)!r}; give {right}"
-        for key, (is_right, right) in rules.items()
-        if not is_right(plain.get(key))
-    ]
-
-
 def _misfits(settings: Settings) -> list[str]:
-    n_params, n_inputs = settings.network.n_params, settings.rows.n_inputs
+    n_params = settings.network.n_params
     n_evaluations = settings.estimator.evaluations(settings.network)
-    faults = []
+    wrong = []
     if n_params > LARGEST_NET:
-        faults.append(
-            f"hidden_size: {settings.hidden_size}; with the problem's {n_inputs:,} inputs the net has "
-            f"{n_params:,} weights; give a size with at most {LARGEST_NET:,}"
-        )
+        of = f"the problem's {settings.rows.n_inputs:,} inputs make it a net of {n_params:,} weights"
+        wrong.append(f"hidden_size: {settings.hidden_size}; {of}; give a size with at most {LARGEST_NET:,}")
     elif n_evaluations > MOST_EVALUATIONS:
-        faults.append(
-            f"gradient: {n_evaluations:,} evaluations of the error for one step; give a mode or a size "
-            f"that takes at most {MOST_EVALUATIONS:,}"
-        )
+        of = f"{n_evaluations:,} evaluations of the error for one step"
+        wrong.append(f"gradient: {of}; give a mode or a size that takes at most {MOST_EVALUATIONS:,}")
     if not settings.rows.targets.any():
-        faults.append(
-            "problem: every target is 0, which a net that answers nothing gets right; give other targets"
-        )
-    return faults
+        wrong.append("problem: every target is 0, which a net that answers nothing gets right; give others")
+    return wrong
 
 
 @functools.lru_cache(maxsize=1024)
@@ -235,15 +180,11 @@ def _build(group: str, text: str) -> object:
     try:
         built = hydra.utils.instantiate(words)
     except HydraException as error:
-        cause = error.__cause__
-        if cause is None or isinstance(
-            cause, TypeError
-        ):  # Hydra refuses to call it; it refuses its arguments
-            raise give(f"another, or other settings ({one_line(cause or error)})") from None
-        if not isinstance(cause, (ValueError, OSError)):
-            raise
-        lines = [line for line in str(cause).splitlines() if line.strip()]
-        raise ValueError("\n".join(f"{group}.{line}" for line in lines)) from None
+        cause = error.__cause__ or error
+        if isinstance(cause, (ValueError, OSError)):  # what it says itself of its settings, line by line
+            lines = [f"{group}.{line}" for line in str(cause).splitlines() if line.strip()]
+            raise ValueError("\n".join(lines)) from None
+        raise give(f"another, or other settings ({one_line(cause)})") from error
     if not all(hasattr(built, name) for name in OFFERS[group]):
         offers = " and ".join(OFFERS[group])
         raise give(f"one that makes an object with {offers}, which {type(built).__name__} has not")

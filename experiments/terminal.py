@@ -31,16 +31,12 @@ def axes(jobs: Sequence[Settings]) -> dict[str, list]:
 
 def plan(experiment: str, jobs: Sequence[Settings], where: str) -> str:
     """The head of a sweep: how many runs of what, in how many stacks, recorded where; then its axes."""
-    n_epochs = sorted({job.n_epochs for job in jobs})
-    stacks = len({job.shape for job in jobs})
-    lines = [
-        f"{experiment}: {count(len(jobs), 'run')} of {' or '.join(map(str, n_epochs))} epochs, "
-        f"{count(stacks, 'stack')}, recorded in {where}"
-    ]
+    epochs = " or ".join(map(str, sorted({job.n_epochs for job in jobs})))
+    runs, stacks = count(len(jobs), "run"), count(len({job.shape for job in jobs}), "stack")
     varying = axes(jobs)
     width = max(map(len, varying), default=0)
-    lines += [f"  {key:<{width}}  {listed(values, LINE)}" for key, values in varying.items()]
-    return "\n".join(lines)
+    lines = [f"  {key:<{width}}  {listed(values, LINE)}" for key, values in varying.items()]
+    return "\n".join([f"{experiment}: {runs} of {epochs} epochs, {stacks}, recorded in {where}", *lines])
 
 
 def listed(values: Sequence, room: int = MOST_CHARACTERS) -> str:
@@ -62,29 +58,24 @@ class Progress:
     """Runs done: a bar with rate and time left on a terminal, elsewhere a line now and then."""
 
     def __init__(self, total: int, stream=None):
-        self.total, self.done = total, 0
-        self.stream = stream or sys.stderr
+        self.total, self.done, self.stream = total, 0, stream or sys.stderr
         self.began = self.said = time.monotonic()
-        self.bar = None
-        if self.stream.isatty():
-            self.bar = tqdm(total=total, unit=" runs", file=self.stream, leave=False, dynamic_ncols=True)
+        hidden = not self.stream.isatty()
+        self.bar = tqdm(
+            total=total, unit=" runs", file=self.stream, leave=False, dynamic_ncols=True, disable=hidden
+        )
 
     def add(self, n_runs: int) -> None:
         self.done += n_runs
-        if self.bar is not None:
-            self.bar.update(n_runs)
-        elif time.monotonic() - self.said >= SECONDS_BETWEEN_LINES and self.done < self.total:
-            self.said = time.monotonic()
-            rate = self.done / (self.said - self.began)
-            left = (self.total - self.done) / rate
-            print(
-                f"  {self.done:,} of {self.total:,} runs, {rate:.0f} a second, {left:.0f} s left",
-                file=self.stream,
-            )
+        self.bar.update(n_runs)
+        now = time.monotonic()
+        if self.bar.disable and now - self.said >= SECONDS_BETWEEN_LINES and self.done < self.total:
+            self.said, rate = now, self.done / (now - self.began)
+            said = f"{self.done:,} of {self.total:,} runs, {rate:.0f} a second"
+            print(f"  {said}, {(self.total - self.done) / rate:.0f} s left", file=self.stream)
 
     def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
 
 
 def summary(results: Iterable[tuple[Settings, str, float]]) -> str:
@@ -96,19 +87,17 @@ def summary(results: Iterable[tuple[Settings, str, float]]) -> str:
     cells: Mapping[tuple, list] = defaultdict(list)
     for settings, outcome, final_error in results:
         cells[settings.learning_rate, settings.hidden_size, settings.mode].append((outcome, final_error))
-    tallies = {cell: Counter(outcome for outcome, _ in runs) for cell, runs in cells.items()}
-    shown = [name for name in (*OUTCOMES, "failed") if any(tally[name] for tally in tallies.values())]
-    mode_width = max(len("mode"), *(len(mode) for _, _, mode in cells))
-    head = f"{'learning rate':>13} {'hidden size':>11}  {'mode':<{mode_width}}"
-    head += "".join(f" {name:>9}" for name in shown) + "  median error of converged"
-    lines, before = [head], None
-    for (learning_rate, hidden_size, mode), runs in sorted(cells.items()):
-        cell = (learning_rate, hidden_size)
-        named = f"{tidy(learning_rate):>13} {hidden_size:>11}" if cell != before else " " * 25
-        tally = tallies[*cell, mode]
-        row = f"{named}  {mode:<{mode_width}}" + "".join(f" {tally[name] or '·':>9}" for name in shown)
+    seen = {outcome for runs in cells.values() for outcome, _ in runs}
+    shown = [outcome for outcome in (*OUTCOMES, "failed") if outcome in seen]
+    width = max(len("mode"), *(len(mode) for _, _, mode in cells))
+    head = f"{'learning rate':>13} {'hidden size':>11}  {'mode':<{width}}"
+    lines, before = [f"{head}{''.join(f' {name:>9}' for name in shown)}  median error of converged"], None
+    for (*cell, mode), runs in sorted(cells.items()):
+        named = f"{tidy(cell[0]):>13} {cell[1]:>11}" if cell != before else " " * 25
+        counts = Counter(outcome for outcome, _ in runs)
+        tally = "".join(f" {counts[outcome] or '·':>9}" for outcome in shown)
         finals = [final_error for outcome, final_error in runs if outcome == "converged"]
-        lines.append(row + f"  {f'{median(finals):.1e}' if finals else '—':>25}")
+        lines.append(f"{named}  {mode:<{width}}{tally}  {f'{median(finals):.1e}' if finals else '—':>25}")
         before = cell
     return "\n".join(lines)
 

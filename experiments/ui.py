@@ -12,7 +12,7 @@ import sys
 from contextlib import closing, suppress
 
 from experiments import tracking
-from experiments.stores import StoreError, address, usual
+from experiments.stores import Address, StoreError, address, masked, usual
 
 TRIES = 50  # ports after the one asked for
 
@@ -20,28 +20,20 @@ TRIES = 50  # ports after the one asked for
 def main(arguments: list[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make ui", description="MLflow's UI, opened at the latest sweep.")
-    store = usual()
-    parser.add_argument(
-        "--store",
-        default=store,
-        metavar="URI",
-        help=f"tracking URI ({tracking.masked(store)})".replace("%", "%%"),
-    )
-    parser.add_argument(
-        "--port", type=int, default=5000, help="the next free one is taken (default: %(default)s)"
-    )
+    store = masked(usual()).replace("%", "%%")
+    parser.add_argument("--store", default=usual(), metavar="URI", help=f"tracking URI ({store})")
+    parser.add_argument("--port", type=int, default=5000, help="or the next free one (%(default)s)")
     asked = parser.parse_args(arguments)
     try:
         where = address(asked.store)
-        found = tracking.sweeps(asked.store)
+        sweeps = tracking.sweeps(asked.store)
         port = free_port(asked.port)
     except ValueError as fault:
         print(fault, file=sys.stderr)
         return 1
-    page = tracking.link(
-        where.uri, *((found[0]["experiment_id"], found[0]["run_id"]) if found else (0,)), port=port
-    )
-    print(f"{found[0]['name'] if found else 'no sweep yet'}: {page}", flush=True)
+    latest = sweeps[0] if sweeps else {"name": "no sweep yet", "experiment_id": 0, "run_id": None}
+    page = tracking.link(where.uri, latest["experiment_id"], latest["run_id"], port)
+    print(f"{latest['name']}: {page}", flush=True)
     if where.kind == "server":
         return 0
     print("ready in a few seconds, for this machine only; Ctrl-C ends it", flush=True)
@@ -51,33 +43,29 @@ def main(arguments: list[str] | None = None) -> int:
 def free_port(first: int) -> int:
     """The first free port of 127.0.0.1 from `first` on."""
     for port in range(first, min(first + TRIES, 65536)):
-        with closing(socket.socket()) as probe:
+        with closing(socket.socket()) as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+            probe.bind(("127.0.0.1", port))
             return port
-    raise StoreError(f"port={first}: no free port from there on; say another, such as --port 8000")
+    raise StoreError(f"--port {first}: none is free from there on; give another, such as --port 8000")
 
 
-def serve(where, port: int) -> int:
+def serve(where: Address, port: int) -> int:
     """Run `mlflow server` in one process, without its seven helpers (1.1 GB)."""
-    command = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--no-serve-artifacts"]
+    command = f"mlflow server --host 127.0.0.1 --port {port} --workers 1 --no-serve-artifacts".split()
+    command += ["--uvicorn-opts", "--log-level warning"]
     if where.path is not None:
         command += ["--default-artifact-root", str(where.path.parent / "mlruns")]
     environment = {
-        **os.environ,
         "MLFLOW_BACKEND_STORE_URI": where.uri,  # not among the arguments, which everybody can see
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PYTHONWARNINGS": "ignore",  # of its dependencies about each other
     }
-    command += ["--uvicorn-opts", "--log-level warning"]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # A session of its own: MLflow's server starts another process, and both must end with us.
     server = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", *command], env=environment, start_new_session=True
+        [sys.executable, "-m", *command], env=os.environ | environment, start_new_session=True
     )
     try:
         return server.wait()

@@ -33,10 +33,7 @@ class StackedTask(Protocol):
     """What a stackable task can do. Jobs are what check returns: small, and picklable when workers train."""
 
     def check(self, config: DictConfig) -> Any:
-        """One job's settings, read from its config (as main gets it; good during this call only).
-
-        Raises ValueError whose text holds one fault per line.
-        """
+        """One job's settings, from its config, good during this call. Raises ValueError: a line per fault."""
 
     def shape(self, job: Any) -> Hashable:
         """Jobs of equal shape are trained in one stack."""
@@ -54,10 +51,7 @@ class StackedTask(Protocol):
         """Train one stack. Pure: it may run in a worker process, and again on half of the stack."""
 
     def record(self, stack: Sequence[Any], trained: Any) -> Sequence[Any]:
-        """Keep what train returned; a return value per job. Called in the launching process only.
-
-        An error here is the store's, not the jobs': it ends the launch.
-        """
+        """Keep, in the launching process, what train returned; a value per job. An error ends the launch."""
 
     def failed(self, job: Any, error: Exception) -> None:
         """This job fails even when it is trained alone."""
@@ -66,16 +60,12 @@ class StackedTask(Protocol):
 @dataclass
 class StackedLauncherConf:
     _target_: str = "hydra_plugins.stacked.StackedLauncher"
-
     # most jobs in one stack, null for no limit; memory grows with it, speed hardly does beyond some thousands
     max_stack: int | None = 2000
-
     # stacks trained at the same time; 1 trains in this process, -1 takes every core
     n_jobs: int = 1
-
     # joblib's backend, when n_jobs is not 1: loky (processes), threading, dask (a cluster), ...
     backend: str = "loky"
-
     # passed on to joblib.parallel_config as they are, such as inner_max_num_threads, temp_folder,
     # or for dask scheduler_host: tcp://<address>:8786
     options: dict[str, Any] = field(default_factory=dict)
@@ -84,13 +74,10 @@ class StackedLauncherConf:
 @dataclass
 class StackedSweeperConf:
     _target_: str = "hydra_plugins.stacked.StackedSweeper"
-
     # most jobs of one launch, for an ordinary task; a stackable task's sweep is one launch
     max_batch_size: int | None = None
-
     # the axes: overrides as on the command line, where they can be given again to replace these
     params: dict[str, str] = field(default_factory=dict)
-
     # settings that go together, a line of overrides each ("gradient=numeric gradient.h=1e-2,1e-4"):
     # the axes are run once for each line, which may replace an axis
     cases: list[str] | None = None

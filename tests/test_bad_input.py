@@ -13,7 +13,8 @@ from test_settings import PLAIN
 from test_sweep import ROOT, process, run, store
 
 from experiments import report, stacks, tracking, ui
-from experiments.settings import RULES, read
+from experiments.rules import OF_A_RUN
+from experiments.settings import read
 
 WHOLE = "give a whole number from"
 TARGET = "class or function that can be imported"
@@ -319,8 +320,8 @@ ODD = st.sampled_from(
      "shuffle(1,2)", "{_target_: int}", "tinynet.gradients.SPSA", "${oc.env:HOME}"]
 )  # fmt: skip
 KEYS = st.sampled_from(
-    [*RULES, "problem", "gradient", "gradient.h", "gradient._target_", "problem.n_bits", "nothing", "fresh",
-     "dry_run", "tracking", "tracking.uri", "tracking.experiment", "experiment", "hydra/launcher",
+    [*OF_A_RUN, "problem", "gradient", "gradient.h", "gradient._target_", "problem.n_bits", "nothing",
+     "fresh", "dry_run", "tracking", "tracking.uri", "tracking.experiment", "experiment", "hydra/launcher",
      "hydra.launcher.n_jobs", "hydra.launcher.max_stack", "hydra.sweeper.params", "hydra.sweeper.cases"]
 )  # fmt: skip
 SIGNS = st.sampled_from(["", "", "", "+", "++", "~"])

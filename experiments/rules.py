@@ -1,0 +1,54 @@
+"""What each setting may be, as tables: setting -> whether a value is right, and what would be."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+from experiments.stores import UNDERSTOOD
+from hydra_plugins._faults import suggestion
+from tinynet.network import ACTIVATIONS
+
+LARGEST_NET = 1_000_000  # weights
+Rule = tuple[Callable[[object], bool], str]
+
+
+def _whole(low: int, high: int) -> Rule:
+    return lambda v: type(v) is int and low <= v <= high, f"a whole number from {low} to {high:,}"
+
+
+def _one_of(*names: str) -> Rule:
+    return names.__contains__, f"one of {', '.join(names)}"
+
+
+def _is_name(v: object) -> bool:
+    return isinstance(v, str) and v.isprintable() and 0 < len(v.strip()) <= 250
+
+
+FLAG: Rule = (lambda v: type(v) is bool, "true or false")
+OF_A_RUN: dict[str, Rule] = {
+    "learning_rate": (lambda v: type(v) in (int, float) and 0 < v < math.inf, "a finite number above 0"),
+    "hidden_size": _whole(1, LARGEST_NET),
+    "seed": _whole(0, 2**32 - 1),
+    "n_epochs": _whole(1, 1_000_000),
+    "activation": _one_of(*ACTIVATIONS),
+    "bias": FLAG,
+    "dtype": _one_of("float64", "float32"),
+    "start": _one_of("fresh", "nudged", "continued"),
+    "online_error": FLAG,
+    "diagnostics": FLAG,
+}
+OF_THE_COMMAND: dict[str, Rule] = {
+    "fresh": FLAG,
+    "dry_run": FLAG,
+    "tracking.uri": (lambda v: isinstance(v, str), UNDERSTOOD),
+    "tracking.experiment": (_is_name, "a name of 1 to 250 characters, numbers quoted"),
+}
+
+
+def faults(plain: Mapping[str, object], rules: Mapping[str, Rule], others: Iterable[str] = ()) -> list[str]:
+    """A line for each setting that is unknown, then for each whose value is not right."""
+    known = [*rules, *others]
+    return [f"{key}: no such setting{suggestion(key, known)}" for key in plain if key not in known] + [
+        f"{key}: {plain.get(key)!r}; give {right}"
+        for key, (is_right, right) in rules.items()
+        if not is_right(plain.get(key))
+    ]
