@@ -58,6 +58,8 @@ SAYINGS = [
      "{key}: {value!r} are several values; give one"),
     (r"Config group override must be a string or a list\. Got (?P<value>.*)",
      "an empty key or a config group: {value}; give the name of an option, as in group=option"),
+    (r"Config group override deletion value must .* input_line='(?P<key>[^=]+)=(?P<value>.*?)', .*",
+     "{key}: {value!r}; give {key} alone"),
     (r"Cannot find primary config '(?P<value>[^']+)'.*",
      "--config-name: {value!r}; give the name of a file in the folder of configs"),
     (r"Error merging override (?P<key>[^=]+)=(?P<value>.*?) (?P<why>(Value '|Cannot |Invalid ).*?)"

@@ -28,6 +28,8 @@ from hydra_plugins._composition import hydra_config
 from hydra_plugins._faults import FailedJobs, Fault, one_line
 from hydra_plugins._launch import Launch, Overrides
 
+MOST_WORKERS = 1000  # processes that a slip of the keyboard would start
+
 
 class StackedTask(Protocol):
     """What a stackable task can do. Jobs are what check returns: small, and picklable when workers train."""
@@ -161,8 +163,9 @@ class StackedLauncher(BasicLauncher):
         faults = []
         if self.max_stack is not None and self.max_stack < 1:
             faults.append(f"hydra.launcher.max_stack: {self.max_stack}; give 1 or more, or null for no limit")
-        if self.n_jobs == 0 or self.n_jobs < -1:
-            faults.append(f"hydra.launcher.n_jobs: {self.n_jobs}; give 1 or more, or -1 for every core")
+        if self.n_jobs != -1 and not 1 <= self.n_jobs <= MOST_WORKERS:
+            what = f"give 1 to {MOST_WORKERS:,}, or -1 for every core"
+            faults.append(f"hydra.launcher.n_jobs: {self.n_jobs}; {what}")
         if self.config.hydra.job.chdir:
             faults.append("hydra.job.chdir: true; give false, or hydra/launcher=basic for a folder per job")
         if faults:

@@ -51,6 +51,7 @@ BAD = [
     ("++gradient=numeric", "++gradient=numeric: a config group; give gradient=numeric"),
     ("-m hydra.sweeper.params={seed:1}", "hydra.sweeper.params.seed: no such setting"),
     ("gradient=null", "NoneType; give the name of an option"),
+    ("~gradient=3", "~gradient: '3'; give ~gradient alone"),
     ("~gradient", "gradient: {}; give a class or function as gradient._target_"),
     ("--config-name=nope", "--config-name: 'nope'; give the name of a file"),
     # grammar
@@ -109,7 +110,8 @@ BAD = [
     ("experiment=quick gradient.h=1,2", "gradient.h: analytic has no such setting"),
     ("experiment=quick seed=a,b", f"seed: 'a'; {WHOLE} 0"),
     ("experiment=quick hydra.launcher.n_jobs=two", "hydra.launcher.n_jobs: 'two'; give another value"),
-    ("experiment=quick hydra.launcher.n_jobs=0", "hydra.launcher.n_jobs: 0; give 1 or more, or -1"),
+    ("experiment=quick hydra.launcher.n_jobs=0", "hydra.launcher.n_jobs: 0; give 1 to 1,000, or -1"),
+    ("experiment=quick hydra.launcher.n_jobs=4294967296", "n_jobs: 4294967296; give 1 to 1,000, or -1"),
     ("experiment=quick hydra.launcher.max_stack=0", "hydra.launcher.max_stack: 0; give 1 or more, or null"),
     ("experiment=quick hydra.sweeper.max_batch_size=2", "hydra.sweeper.max_batch_size: 2; give null"),
     ("experiment=quick hydra.job.chdir=true", "hydra.job.chdir: true; give false, or hydra/launcher=basic"),

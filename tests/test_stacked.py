@@ -116,6 +116,14 @@ OVERRIDE = st.one_of(
 )
 
 
+def nodes(node):
+    """Every node's type, flags and key, which texts don't tell."""
+    content, metadata = node.__dict__.get("_content", node), node._metadata.__dict__
+    inside = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+    own = {key: value for key, value in metadata.items() if key != "resolver_cache"}
+    return type(node), repr(own), [nodes(child) for child in inside]
+
+
 def told(compose, overrides, number):
     """All that a task can see of its config: its text, what it resolves to, its hydra node; or the error."""
     try:
@@ -127,7 +135,7 @@ def told(compose, overrides, number):
             resolved = OmegaConf.to_container(config, resolve=True)
         except Exception as error:
             resolved = str(error)
-    return OmegaConf.to_yaml(config), repr(resolved), OmegaConf.to_yaml(whole)
+    return OmegaConf.to_yaml(config), repr(resolved), OmegaConf.to_yaml(whole), nodes(config), nodes(whole)
 
 
 @settings(max_examples=150, deadline=None)
@@ -493,7 +501,7 @@ def test_callbacks_hear_of_every_job():
     ("setting", "fault"),
     [
         ("max_stack=0", "hydra.launcher.max_stack: 0; give 1 or more, or null for no limit"),
-        ("n_jobs=0", "hydra.launcher.n_jobs: 0; give 1 or more, or -1 for every core"),
+        ("n_jobs=0", "hydra.launcher.n_jobs: 0; give 1 to 1,000, or -1 for every core"),
         ("backend=lokky", "Invalid backend: lokky"),
         ("backend=multiprocessing", "backend: 'multiprocessing'.*; give .*does not support return_as"),
     ],
