@@ -1,6 +1,6 @@
-"""Where runs are kept: what a tracking URI means, and how a SQLite store comes to be.
+"""Where runs are kept: what a tracking URI means, what its faults are called, how a SQLite store comes to be.
 
-Everything here is known without MLflow, so that a bad URI is answered at once.
+Everything here is known without importing MLflow, so that a bad URI is answered at once.
 """
 
 import os
@@ -8,15 +8,25 @@ import re
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 PATIENCE = 60  # seconds to wait for another program's lock on a SQLite store
 TURN = 0.5  # seconds of it at a time: SQLite hears no Ctrl-C while it waits
 UNDERSTOOD = "sqlite:///mlflow.db, postgresql://user@host/name or http://host:port"
+_THEIRS = {"mlflow", "sqlalchemy", "sqlite3"}  # whose errors are faults of a store
+_GONE = "the server does not answer; see that it runs and that host and port are right"
+_SIGNS = {  # in what is raised of a store -> what it means
+    "is locked": f"another program has held a lock on it for {PATIENCE} s; end it, then run this again",
+    "disk is full": "no space is left on the disk; make room, then run this again",
+    **dict.fromkeys(("Max retries exceeded", "Connection broken", "Connection aborted"), _GONE),
+    "timed out": "the server does not answer in time; see that it runs, then run this again",
+}
 
 
 class StoreError(ValueError):
@@ -76,6 +86,37 @@ def masked(text: object) -> str:
 
 def complaint(uri: str, what: object) -> StoreError:
     return StoreError(f"tracking.uri={masked(uri)}: {masked(what)}")
+
+
+@contextmanager
+def complaints(where: Address) -> Iterator[None]:
+    """Faults of the store become a StoreError; our own keep their traceback."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        if not isinstance(error, OSError) and not _THEIRS & {type(error).__module__.split(".")[0]}:
+            raise
+        text = " ".join(str(getattr(error, "orig", None) or error).partition("\n[SQL")[0].split())
+        for sign, message in _SIGNS.items():
+            if sign in text:
+                text = message
+        if "out-of-date database schema" in text:
+            text = _schema_fault(text)
+        raise complaint(where.uri, text) from error
+
+
+def _schema_fault(text: str) -> str:
+    here = version("mlflow")
+    found = text.partition("found version ")[2].partition(",")[0]
+    scripts = Path(find_spec("mlflow").origin).parent / "store" / "db_migrations" / "versions"
+    if any(scripts.glob(f"{found}_*.py")):
+        return (
+            f"was made by an older MLflow than the {here} here; copy it, then run "
+            f"`mlflow db upgrade` on it, or name another store"
+        )
+    return f"was made by a newer MLflow than the {here} here; name another store"
 
 
 def in_turns(attempt: Callable[[], object], patience: float) -> None:

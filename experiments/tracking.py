@@ -5,20 +5,15 @@ those of the MLflow this was written for; any other store is served through MLfl
 (client.py). Both leave the same rows: tests hold them against each other, and against MLflow's validators.
 """
 
-import getpass
 import logging
 import os
-import posixpath
-import re
 import shutil
 import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
@@ -26,39 +21,23 @@ from urllib.parse import quote, urlencode, urlsplit
 import numpy as np
 
 from experiments.client import Client
+from experiments.entries import Run, checked, complete, context
 from experiments.recorded import Recorded, assemble
-from experiments.stores import PATIENCE, Address, StoreError, address, check_sqlite, complaint, make_sqlite
-from experiments.stores import masked as masked  # for those who print a URI
-from experiments.tables import COLUMNS, FINGERPRINT, PARENT, REVISION, SWEEP, Tables, now
+from experiments.stores import (
+    PATIENCE,
+    Address,
+    address,
+    check_sqlite,
+    complaint,
+    complaints,
+    make_sqlite,
+)
+from experiments.stores import StoreError as StoreError  # for those who call us
+from experiments.stores import masked as masked
+from experiments.tables import COLUMNS, PARENT, REVISION, SWEEP, Tables, now
 
-_THEIRS = {"mlflow", "sqlalchemy", "sqlite3"}  # whose errors are faults of a store
-_GONE = "the server does not answer; see that it runs and that host and port are right"
-_SIGNS = {  # in what is raised of a store -> what it means
-    "is locked": f"another program has held a lock on it for {PATIENCE} s; end it, then run this again",
-    "disk is full": "no space is left on the disk; make room, then run this again",
-    **dict.fromkeys(("Max retries exceeded", "Connection broken", "Connection aborted"), _GONE),
-    "timed out": "the server does not answer in time; see that it runs, then run this again",
-}
-LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # characters that MLflow keeps
 _CLIENTS = 8  # threads that talk to a server
 GREETING = 5  # seconds that a server has to answer at first
-
-
-@dataclass(frozen=True)
-class Run:
-    """What is recorded of one run.
-
-    curves: the values at step 0, 1, 2 ..., or a pair (steps, values) with rising steps. Only finite values
-    arrive in the store, of metrics and curves alike: NaN breaks MLflow's charts.
-    """
-
-    name: str
-    fingerprint: str
-    params: Mapping[str, object]
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    curves: Mapping[str, object] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    failed: bool = False
 
 
 # --- opening ------------------------------------------------------------------------------------------
@@ -85,42 +64,10 @@ def open_store(uri: str) -> "Store":
     where = address(uri)
     if where.path is not None and where.path.exists():
         check_sqlite(where.path, write=True)
-    with _complaints(where):
+    with complaints(where):
         if where.path is not None and not where.path.exists():
             make_sqlite(where.path, _create)
         return Store(where, _backend(where, write=True))
-
-
-@contextmanager
-def _complaints(where: Address) -> Iterator[None]:
-    """Faults of the store become a StoreError; our own keep their traceback."""
-    try:
-        yield
-    except StoreError:
-        raise
-    except Exception as error:
-        if not isinstance(error, OSError) and not _THEIRS & {type(error).__module__.split(".")[0]}:
-            raise
-        text = " ".join(str(getattr(error, "orig", None) or error).partition("\n[SQL")[0].split())
-        for sign, message in _SIGNS.items():
-            if sign in text:
-                text = message
-        if "out-of-date database schema" in text:
-            text = _schema_fault(text)
-        raise complaint(where.uri, text) from error
-
-
-def _schema_fault(text: str) -> str:
-    import mlflow
-
-    found = text.partition("found version ")[2].partition(",")[0]
-    scripts = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
-    if any(scripts.glob(f"{found}_*.py")):
-        return (
-            f"was made by an older MLflow than the {mlflow.__version__} here; copy it, then run "
-            f"`mlflow db upgrade` on it, or name another store"
-        )
-    return f"was made by a newer MLflow than the {mlflow.__version__} here; name another store"
 
 
 def _create(path: Path) -> None:
@@ -260,16 +207,16 @@ class Store:
 
         Processes that open the same sweep at once get the same one.
         """
-        with _complaints(self.where):
+        with complaints(self.where):
             place = self._experiment(experiment)
-            parent = _checked(Run(name, fingerprint, params, tags={**_context(), **tags, SWEEP: fingerprint}))
+            parent = checked(Run(name, fingerprint, params, tags={**context(), **tags, SWEEP: fingerprint}))
             return Sweep(self, place, *self.backend.open_parent(place, fingerprint, parent, fresh))
 
     def record_run(self, experiment: str, run: Run) -> str:
         """Record a run that belongs to no sweep, anew at every call; its run id."""
-        with _complaints(self.where):
+        with complaints(self.where):
             place = self._experiment(experiment)
-            return self.backend.record(place, None, [_complete(run)])[0]
+            return self.backend.record(place, None, [complete(run)])[0]
 
     def _experiment(self, name: str) -> tuple[str, str]:
         """Id of the MLflow experiment and where its artifacts go; made when missing."""
@@ -305,21 +252,21 @@ class Sweep:
 
     def recorded(self) -> dict[str, tuple[str | None, float]]:
         """fingerprint -> (outcome, final_error) of every FINISHED run; infinite where none was recorded."""
-        with _complaints(self.store.where):
+        with complaints(self.store.where):
             found = self.store.backend.recorded(self.run_id)
         return {key: (outcome, np.inf if error is None else error) for key, (outcome, error) in found.items()}
 
     def take_over(self, names: Mapping[str, str]) -> int:
         """Copy runs that the store holds of other sweeps: fingerprint -> the name here; how many it did."""
-        with _complaints(self.store.where):
+        with complaints(self.store.where):
             taken = self.store.backend.take_over(self._place, (self.run_id, self._start), names)
         self._changed |= taken > 0
         return taken
 
     def record(self, runs: Sequence[Run]) -> None:
         """Record runs, all or none. One that is there and FINISHED stays, any other is replaced."""
-        with _complaints(self.store.where):
-            runs = [_complete(run, self.run_id) for run in runs]
+        with complaints(self.store.where):
+            runs = [complete(run, self.run_id) for run in runs]
             self.store.backend.record(self._place, (self.run_id, self._start), runs)
         self._changed = True
 
@@ -331,78 +278,17 @@ class Sweep:
         texts: Mapping[str, str] | None = None,
     ) -> None:
         """Close the parent: "FINISHED", "FAILED" or "KILLED". texts: path of an artifact -> its text."""
-        with _complaints(self.store.where), tempfile.TemporaryDirectory() as folder:
+        with complaints(self.store.where), tempfile.TemporaryDirectory() as folder:
             for path, text in (texts or {}).items():
                 file = Path(folder, path)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8")
             if texts:
                 _attach(self.store.where, f"{self._place[1]}/{self.run_id}/artifacts", folder)
-            last = _checked(Run(self.name, "", {}, metrics or {}, {}, tags or {}))
+            last = checked(Run(self.name, "", {}, metrics or {}, {}, tags or {}))
             self.store.backend.close(self.run_id, status, last)
             if self._changed:
                 self.store.backend.analyze()
-
-
-@cache
-def _context() -> dict[str, str]:
-    """The tags that MLflow's own client gives a run of a script."""
-    try:
-        user = getpass.getuser()
-    except (ImportError, KeyError, OSError):  # nobody that the machine knows
-        user = "unknown"
-    source = sys.argv[0] or "<console>"
-    return {"mlflow.user": user, "mlflow.source.name": source, "mlflow.source.type": "LOCAL"}
-
-
-def _complete(run: Run, parent: str | None = None) -> Run:
-    ours = {FINGERPRINT: run.fingerprint, **({PARENT: parent} if parent else {})}
-    return _checked(replace(run, tags={**_context(), **run.tags, **ours}))
-
-
-def _checked(run: Run) -> Run:
-    """The run as it arrives in the store, past MLflow's own validators: text, and finite curves."""
-    names = {"mlflow.runName": run.name} if run.fingerprint else {}
-    single = {key: ([0], [value]) for key, value in run.metrics.items()}
-    curves = {
-        _valid_name("metric", key): _finite(key, curve) for key, curve in {**single, **run.curves}.items()
-    }
-    return replace(
-        run,
-        params={key: _valid("param", key, str(value)) for key, value in run.params.items()},
-        tags={key: _valid("tag", key, str(value)) for key, value in {**run.tags, **names}.items()},
-        metrics={},
-        curves={key: curve for key, curve in curves.items() if len(curve[0])},
-    )
-
-
-def _valid(kind: str, key: str, value: str) -> str:
-    """The value, cut where MLflow cuts it."""
-    _valid_name(kind, key)
-    return value[: LONGEST[kind]]
-
-
-@cache
-def _valid_name(kind: str, key: str) -> str:
-    """The key, if MLflow takes it as a name: it might be that of a file."""
-    if not re.fullmatch(r"[/\w.\- :]*", key) or len(key) > LONGEST["key"]:
-        what = "letters, digits and _ - . : / or a space"
-        raise ValueError(f"{kind} {key!r}: give a name of at most {LONGEST['key']} {what}")
-    if posixpath.normpath(key) != key or key == "." or key.startswith(("..", "/")):
-        raise ValueError(f"{kind} {key!r}: as a file it would be {posixpath.normpath(key)!r}; give that name")
-    return key
-
-
-def _finite(key: str, curve: object) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of a curve, without what isn't finite."""
-    steps, values = curve if isinstance(curve, tuple) else (np.arange(len(curve)), curve)
-    steps, values = np.asarray(steps, dtype=np.int64), np.asarray(values, dtype=np.float64)
-    if steps.ndim != 1 or steps.shape != values.shape or np.any(np.diff(steps) <= 0):
-        raise ValueError(
-            f"curve {key!r}: one value a step, steps rising; got {steps.shape} and {values.shape}"
-        )
-    keep = np.isfinite(values)
-    return (steps, values) if keep.all() else (steps[keep], values[keep])
 
 
 # --- loading ------------------------------------------------------------------------------------------
@@ -456,7 +342,7 @@ def _reading(uri: str) -> Iterator[tuple]:
         if not where.path.exists():
             raise complaint(where.uri, "there is no store yet; `make sweep` makes it")
         check_sqlite(where.path, write=False)
-    with _complaints(where):
+    with complaints(where):
         yield where, _backend(where, write=False)
 
 

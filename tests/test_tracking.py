@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import client, stores, tables, tracking
+from experiments import client, entries, stores, tables, tracking
 from experiments.tracking import Run, StoreError
 
 pytestmark = [
@@ -153,7 +153,7 @@ def test_mlflow_reads_the_same_from_both_ways(uri, template, tmp_path):
 @settings(max_examples=25)
 @given(values=st.lists(st.floats(width=32) | st.sampled_from([np.nan, np.inf, -np.inf]), max_size=12))
 def test_latest_value_is_that_of_the_last_finite_step(values):
-    run = tracking._checked(Run("r", "f", {}, curves={"error": np.array(values)}))
+    run = entries.checked(Run("r", "f", {}, curves={"error": np.array(values)}))
     written = list(tables.metric_rows({"id": run}, 5))
     finite = [(step, value) for step, value in enumerate(values) if np.isfinite(value)]
     assert [(row[3], row[1]) for row in written] == finite
@@ -161,7 +161,7 @@ def test_latest_value_is_that_of_the_last_finite_step(values):
 
 
 def test_rows_go_in_in_the_order_of_their_primary_key():
-    runs = {f"{i:032x}": tracking._checked(run) for i, run in enumerate(some_runs())}
+    runs = {f"{i:032x}": entries.checked(run) for i, run in enumerate(some_runs())}
     written = [(key, time, step, owner) for key, _, time, step, _, owner in tables.metric_rows(runs, 5)]
     assert written == sorted(written)
 
@@ -216,7 +216,7 @@ def test_context_is_that_of_mlflows_client():
     from mlflow.tracking.context.registry import resolve_tags
 
     theirs = {key: value for key, value in resolve_tags().items() if "git" not in key}
-    assert tracking._context.__wrapped__() == theirs
+    assert entries.context.__wrapped__() == theirs
 
 
 NAMES = st.text(st.sampled_from("ab./_- :$é\t%"), max_size=8) | st.sampled_from(["x" * 250, "x" * 251])
@@ -239,7 +239,7 @@ def test_names_are_refused_when_mlflow_refuses_them(kind, name):
         "tag": lambda: validation._validate_tag(name, "1"),
         "metric": lambda: validation._validate_metric(name, 0.0, 0, 0) or len(name) <= 250 or None,
     }[kind]
-    assert taken(lambda: tracking._valid_name(kind, name), ValueError) == taken(theirs, MlflowException)
+    assert taken(lambda: entries.valid_name(kind, name), ValueError) == taken(theirs, MlflowException)
 
 
 @pytest.mark.parametrize("kind", ["param", "tag"])
@@ -248,7 +248,7 @@ def test_values_are_cut_where_mlflow_cuts_them(kind, length):
     from mlflow.utils import validation
 
     theirs = {"param": validation._validate_param, "tag": validation._validate_tag}[kind]
-    assert tracking._valid(kind, "key", "x" * length) == theirs("key", "x" * length).value
+    assert entries.valid(kind, "key", "x" * length) == theirs("key", "x" * length).value
 
 
 def test_bound_on_mlflow_is_what_the_guard_knows():
@@ -280,7 +280,7 @@ def test_a_store_with_another_column_is_left_to_mlflow(uri):
 def test_a_server_that_is_gone_is_named_in_the_midst_of_an_answer_too(fault):
     with (
         pytest.raises(StoreError, match="http://host:1: the server does not answer; see"),
-        tracking._complaints(stores.address("http://host:1")),
+        stores.complaints(stores.address("http://host:1")),
     ):
         raise OSError(fault)
 
@@ -442,7 +442,7 @@ def test_names_that_mlflow_refuses_are_refused(uri, change, says):
 
 def test_a_curve_must_have_rising_steps():
     with pytest.raises(ValueError, match="steps rising"):
-        tracking._checked(Run("r", "f", {}, curves={"error": (np.array([0, 2, 1]), np.zeros(3))}))
+        entries.checked(Run("r", "f", {}, curves={"error": (np.array([0, 2, 1]), np.zeros(3))}))
 
 
 def test_artifacts_arrive_beside_the_store(uri, tmp_path):
@@ -809,7 +809,7 @@ def test_long_histories_come_whole_from_a_server(server):
     place = tracking.open_store(behind).backend
     parent = (sweep.run_id, sweep._start)
     more = [
-        tracking._complete(Run(f"{i}", f"{i}", {}, curves={"error": curve + i}), sweep.run_id)
+        entries.complete(Run(f"{i}", f"{i}", {}, curves={"error": curve + i}), sweep.run_id)
         for i in range(1, 25)
     ]
     place.record(sweep._place, parent, more)
