@@ -32,7 +32,7 @@ def tutorial(claim: Claim | None):
     look = {mode: style_of(mode) for mode in ARMS}
     curves = {m: [row[arm] for row in claim.rows] for m, arm in ARMS.items() if arm in claim.rows[0]}
     limits = span(*PRINTED.values(), *curves.values())
-    for panel, end in ((table, n + 8), (run, 2 * n)):
+    for panel, end in ((table, n + 8), (run, 2 * n + 2)):
         panel.logarithmic("y", "printed error" * (panel is table), limits)
         panel.set(xlim=(0, end), xticks=range(0, end + 1, 20))
     for mode, curve in reversed(curves.items()):

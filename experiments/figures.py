@@ -122,6 +122,8 @@ class Panel(Axes):
         line(CONVERGED_BELOW, color="#999999", lw=0.8, ls=":", zorder=1)
         if lost:
             axis = getattr(self, f"{which}axis")
+            apart = (end / low) ** 0.1  # from the label of infinity
+            axis.set_major_locator(FixedLocator([at for at in axis.get_majorticklocs() if at * apart < end]))
             axis.set_minor_locator(FixedLocator([end]))
             axis.set_minor_formatter(lambda x, _: "∞")
 

@@ -434,6 +434,14 @@ def test_an_infinite_error_is_marked_at_the_end_of_its_axis_and_very_many_marks_
     assert [line.get_rasterized() for line in panel.lines] == [False, True]
 
 
+@pytest.mark.parametrize("decades", range(-9, 7))
+def test_the_label_of_infinity_stands_clear_of_the_last_error(decades):
+    sheet = Sheet([[1.0]], [3.0])
+    sheet.panels[0].errors("x", [[1e-32, 10.0**decades]], "error", lost=True)
+    assert "∞" in dict(texts(sheet.figure))
+    assert not unreadable(sheet.figure)
+
+
 # ---------------------------------------------------------------------------------------- pictures of tables
 
 
