@@ -36,11 +36,11 @@ class Client:
             if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
                 raise
 
-    def finished(self, names: Iterable[str]) -> dict[str, str]:
+    def finished(self, fingerprints: Iterable[str]) -> dict[str, str]:
         """None: to read a run from a server and write it again takes longer than to train it."""
         return {}
 
-    def take_over(self, place, parent: tuple[str, int], names: object) -> int:
+    def take_over(self, place, parent: tuple[str, int], runs: object, at_once: int) -> int:
         return 0
 
     def artifacts(self, run_id: str) -> str:

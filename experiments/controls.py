@@ -7,7 +7,7 @@ import numpy as np
 from experiments import comparison
 from experiments.analysis import Analysis
 from experiments.cells import DECIDED
-from experiments.stacks import NUDGE
+from experiments.runs import NUDGE
 from experiments.verdicts import Verdict
 from experiments.wording import decades, interval, number, percent, plural, points, polished
 

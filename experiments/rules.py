@@ -20,7 +20,7 @@ def _one_of(*names: str) -> Rule:
 
 
 def _is_name(v: object) -> bool:
-    return isinstance(v, str) and v.isprintable() and 0 < len(v.strip()) <= 250
+    return isinstance(v, str) and v.isprintable() and 0 < len(v.strip()) <= 200
 
 
 FLAG: Rule = (lambda v: type(v) is bool, "true or false")
@@ -40,7 +40,7 @@ OF_THE_COMMAND: dict[str, Rule] = {
     "fresh": FLAG,
     "dry_run": FLAG,
     "tracking.uri": (lambda v: isinstance(v, str), UNDERSTOOD),
-    "tracking.experiment": (_is_name, "a name of 1 to 250 characters, numbers quoted"),
+    "tracking.experiment": (_is_name, "a name of 1 to 200 characters, numbers quoted"),
 }
 
 

@@ -76,7 +76,7 @@ class Settings:
 
     @property
     def fingerprint(self) -> str:
-        """Equal for runs of which the same bits are recorded: settings, rows, and the source behind them.
+        """Equal for runs that give the same results: settings, rows, and the source behind them.
 
         Those of a stack begin alike, so that its rows lie together in the store's indices.
         """
@@ -238,8 +238,9 @@ def _rows_digest(rows: tinynet.Problem) -> str:
 
 @functools.lru_cache(maxsize=64)
 def code(estimator: type = tinynet.Network) -> str:
-    """Hash of tinynet's source, and of the module that a user's own estimator comes from."""
+    """Hash of the source that decides what is recorded: tinynet's, ours, that of a user's own estimator."""
     sources = sorted(Path(tinynet.__file__).parent.glob("*.py"))
+    sources += [Path(__file__).with_name(name) for name in ("runs.py", "outcomes.py")]
     own = getattr(sys.modules.get(estimator.__module__), "__file__", None)
     if own and Path(own) not in sources:
         sources.append(Path(own))

@@ -1,156 +1,21 @@
-"""Settings -> stacks -> trained -> recorded: what the stacked launcher asks of our task, and a run alone."""
+"""A sweep from checked jobs to recorded runs: what the stacked launcher asks of our task; a run alone."""
 
-import functools
-import os
-import platform
 import shlex
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-import tinynet
-from experiments import outcomes, terminal, tracking
-from experiments.settings import Settings, check_command, code, digest, read
+from experiments import terminal, tracking
+from experiments.runs import LARGEST_STACK, Trained, failed_run, planned, provenance, runs, train
+from experiments.settings import Settings, check_command, digest, read
 from experiments.stores import usual
 
-EPOCHS_TO = {f"epochs_to_1e-{k}": float(f"1e-{k}") for k in (3, 6, 9)}  # to sort and chart by
-WATCHED = {  # metric: field of tinynet's Diagnostics
-    "kink_share": "near_kink",
-    "gradient_error_near_kink": "error_near",
-    "gradient_error_beyond_kink": "error_beyond",
-    "gradient_cosine": "cosine",
-    "silent_units": "silent_units",
-}
-LARGEST_STACK = 4_000_000  # numbers: 32 MB trained, 300 MB on their way into the store
+COPIED = 200_000  # values copied at once from other sweeps: two seconds without an ear for Ctrl-C
 NAMED = {"learning_rate", "hidden_size", "mode", "seed"}  # what every run is named by
-NUDGE = tinynet.gradients.Numeric().h  # how far start=nudged moves each weight, in standard deviations
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A stack after training. curves: name ("error", ...) -> (epochs, values (len(epochs), n_runs))."""
-
-    curves: Mapping[str, tuple[np.ndarray, np.ndarray]]
-    params: np.ndarray  # (n_params, n_runs)
-    starts: list[str]  # hash of each run's start params
-    seconds: float
-
-
-def start_params(stack: Sequence[Settings]) -> np.ndarray:
-    """Start params (n_params, n_runs) of runs of one shape: science.md, `fresh`, `nudged` and `continued`."""
-    first, seeds = stack[0], [settings.seed for settings in stack]
-    params = first.network.initial(seeds).astype(first.dtype)
-    if first.start == "nudged":
-        draws = [np.random.default_rng(seed).standard_normal(len(params)) for seed in seeds]
-        params += (NUDGE * np.stack(draws, axis=-1)).astype(first.dtype)
-    if first.start == "continued":
-        params = _train(stack, params, tinynet.gradients.Numeric()).params
-    return params
-
-
-def _train(stack: Sequence[Settings], params: np.ndarray, estimator: object, **also) -> tinynet.History:
-    first = stack[0]
-    learning_rate = np.array([settings.learning_rate for settings in stack])
-    seeds = [settings.seed for settings in stack]
-    return tinynet.train(
-        first.network, first.rows, params, estimator, learning_rate, first.n_epochs, seeds=seeds, **also
-    )
-
-
-def train(stack: Sequence[Settings]) -> Trained:
-    """Train runs of one shape as one array. Pure; may run in a worker process."""
-    began, first = time.perf_counter(), stack[0]
-    params = start_params(stack)
-    watched = watched_epochs(first.n_epochs) if first.diagnostics else ()
-    history = _train(stack, params, first.estimator, online_error=first.online_error, diagnostics=watched)
-    curves = {"error": (np.arange(first.n_epochs + 1), history.error)}
-    if first.online_error:
-        curves["online_error"] = (np.arange(1, first.n_epochs + 1), history.online_error)
-    curves |= {
-        name: (watched, getattr(history.diagnostics, field)) for name, field in WATCHED.items() if watched
-    }
-    starts = [digest(params[:, run].tobytes().hex()) for run in range(len(stack))]
-    return Trained(curves, history.params, starts, time.perf_counter() - began)
-
-
-def watched_epochs(n_epochs: int) -> list[int]:
-    """About 50 epochs from 1 to n_epochs, spaced evenly in the logarithm.
-
-    At most a sixth of them: to look at a step takes up to 2.5 numeric steps, and must add less than half.
-    """
-    n_watched = min(50, max(1, n_epochs // 6))
-    return np.unique(np.geomspace(1, n_epochs, n_watched).round().astype(int)).tolist()
-
-
-def runs(stack: Sequence[Settings], trained: Trained, also: tuple[str, ...] = ()) -> list[tracking.Run]:
-    """What is recorded of each run of a trained stack; `also` names settings that belong into its name."""
-    first, (_, error) = stack[0], trained.curves["error"]
-    zero_error = np.mean(first.rows.targets**2)
-    outcome = outcomes.classify(error, zero_error)
-    metrics = {
-        "final_error": outcomes.final_error(error),
-        "best_error": np.fmin.reduce(error),
-        "diverged_epoch": outcomes.diverged_epoch(error, zero_error),
-        **{name: outcomes.epochs_to(error, tau) for name, tau in EPOCHS_TO.items()},
-        "evaluations": np.full(len(stack), float(first.estimator.evaluations(first.network))),
-        "seconds": np.full(len(stack), trained.seconds / len(stack)),
-    }
-    return [
-        tracking.Run(
-            name=settings.name(also),
-            fingerprint=settings.fingerprint,
-            params=settings.params() | {"n_params": settings.network.n_params},
-            metrics={name: values[i] for name, values in metrics.items() if np.isfinite(values[i])},
-            curves={name: (epochs, values[:, i]) for name, (epochs, values) in trained.curves.items()},
-            tags={**_identity(settings), "outcome": str(outcome[i]), "start": trained.starts[i]},
-        )
-        for i, settings in enumerate(stack)
-    ]
-
-
-def failed_run(settings: Settings, error: Exception, also: tuple[str, ...] = ()) -> tracking.Run:
-    """What is recorded of a run that could not be trained."""
-    tags = {**_identity(settings), "outcome": "failed", "failure": f"{type(error).__name__}: {error}"}
-    return tracking.Run(settings.name(also), settings.fingerprint, settings.params(), tags=tags, failed=True)
-
-
-def _identity(settings: Settings) -> dict[str, str]:
-    return {**provenance(), "mode": settings.mode, "pair": settings.pair}
-
-
-@functools.cache
-def provenance() -> dict[str, str]:
-    """Where results come from: commit and dirty flag, the hash of tinynet's source, versions, machine."""
-
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(Path(tinynet.__file__).parent), *words],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.strip()
-
-    try:
-        commit, dirty = git("rev-parse", "HEAD"), str(bool(git("status", "--porcelain"))).lower()
-    except OSError:  # a machine without git
-        commit = dirty = ""
-    return {
-        **({"mlflow.source.git.commit": commit} if commit else {}),  # MLflow's UI shows it
-        "git.commit": commit or "unknown",
-        "git.dirty": dirty or "unknown",
-        "code": code(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-    }
 
 
 class Sweep:
@@ -204,10 +69,11 @@ class Sweep:
         )
         self.n_runs = len(jobs)
         recorded = self.sweep.recorded()
-        wanted = {job.fingerprint: job.name(self.also) for job in jobs if job.fingerprint not in recorded}
-        taken = 0 if self.config.fresh else self.sweep.take_over(wanted)
-        if taken:
-            recorded = self.sweep.recorded()
+        wanted = [planned(job, self.also) for job in jobs if job.fingerprint not in recorded]
+        taken = 0
+        if wanted and not self.config.fresh:
+            taken = self.sweep.take_over(wanted, max(1, COPIED // max(job.n_epochs for job in jobs)))
+            recorded = self.sweep.recorded()  # another process may have recorded some by now, too
         done = {i: recorded[key] for i, key in enumerate(fingerprints) if key in recorded}
         self.results = {fingerprints[i]: (jobs[i], *done[i]) for i in done}
         if done:

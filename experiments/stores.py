@@ -33,6 +33,10 @@ class StoreError(ValueError):
     """What is wrong with the store that tracking.uri names: one message, without passwords."""
 
 
+class NoStore(StoreError):
+    """Nothing is there yet."""
+
+
 def usual() -> str:
     """The tracking URI of a command that names none."""
     return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
@@ -84,8 +88,8 @@ def masked(text: object) -> str:
     return re.sub(r"(://[^:/?#\s]*):\S*@", r"\1:***@", text)  # greedy: a password may hold @ and /
 
 
-def complaint(uri: str, what: object) -> StoreError:
-    return StoreError(f"tracking.uri={masked(uri)}: {masked(what)}")
+def complaint(uri: str, what: object, kind: type[StoreError] = StoreError) -> StoreError:
+    return kind(f"tracking.uri={masked(uri)}: {masked(what)}")
 
 
 @contextmanager

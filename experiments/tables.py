@@ -50,8 +50,10 @@ def run_id(start: int, *parts: str) -> str:
 def _begin(connection) -> None:
     (patience,) = connection.exec_driver_sql("PRAGMA busy_timeout").one()  # ms
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(patience, round(TURN * 1000))}")
-    in_turns(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), patience / 1000)
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
+    try:
+        in_turns(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), patience / 1000)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
 
 
 def metric_rows(runs: Mapping[str, object], time: int) -> Iterator[tuple]:
@@ -199,45 +201,48 @@ class Tables:
         self._delete(connection, [key for key, whole in found.items() if not whole])
         return [key for key in ids if not found.get(key)]
 
-    def take_over(self, place, parent: tuple[str, int], names: Mapping[str, str]) -> int:
-        """Copy runs of other sweeps, FINISHED, into this one: fingerprint -> the name there; how many.
+    def take_over(self, place, parent: tuple[str, int], runs: Mapping[str, object], at_once: int) -> int:
+        """Copy runs, FINISHED in other sweeps, into this one, with the name and params given; how many.
 
-        A thousand in a transaction, as a copy inside the database: what they hold never comes to Python.
+        runs: fingerprint -> run. So many in a transaction, as a copy inside the database: their curves
+        never come to Python.
         """
         owner, start = parent
-        donors, taken = self.finished(names), 0
-        for at in range(0, len(donors), CHUNK):
-            new = {run_id(start, owner, key): key for key in list(donors)[at : at + CHUNK]}
+        donors, taken, at_once = self.finished(runs), 0, min(at_once, CHUNK)
+        for at in range(0, len(donors), at_once):
+            new = {run_id(start, owner, key): key for key in list(donors)[at : at + at_once]}
             with self._transaction(self.runs.c.run_uuid == owner) as connection:
                 absent = sorted(self._absent(connection, list(new)))
-                rows = ((key, donors[new[key]], names[new[key]]) for key in absent)
-                self._copy(connection, place, owner, list(rows))
-                taken += len(absent)
+                rows = ((key, donors[new[key]], runs[new[key]]) for key in absent)
+                taken += self._copy(connection, place, owner, list(rows))
         return taken
 
-    def finished(self, names: Iterable[str]) -> dict[str, str]:
+    def finished(self, fingerprints: Iterable[str]) -> dict[str, str]:
         """fingerprint -> run id, of the newest run in the store that is FINISHED."""
-        if not names:
+        if not fingerprints:
             return {}
         r, t = self.runs.c, self.tags.c
         query = self.sql.select(t.value, r.run_uuid).join_from(self.tags, self.runs, r.run_uuid == t.run_uuid)
         query = query.where(t.key == FINGERPRINT, r.status == "FINISHED", r.lifecycle_stage == "active")
-        return {key: donor for key, donor in self._select(query.order_by(r.start_time)) if key in names}
+        return {
+            key: donor for key, donor in self._select(query.order_by(r.start_time)) if key in fingerprints
+        }
 
-    def _copy(self, connection, place, owner: str, rows: Sequence[tuple[str, str, str]]) -> None:
-        """rows: (new run id, run id of the donor, new name), sorted."""
+    def _copy(self, connection, place, owner: str, rows: Sequence[tuple[str, str, object]]) -> int:
+        """rows: (new run id, run id of the donor, run), sorted. How many donors were still there."""
         r, mark = self.runs.c, self.tags.alias("mark")
         found = connection.execute(self.sql.select(*r).where(r.run_uuid.in_([donor for _, donor, _ in rows])))
         donors = {run.run_uuid: run._asdict() for run in found}
-        runs, tags = [], []
-        for new, donor, name in rows:
-            own = {"run_uuid": new, "name": name, "experiment_id": int(place[0])}
+        runs, tags, params, rows = [], [], [], [row for row in rows if row[1] in donors]
+        for new, donor, run in rows:
+            own = {"run_uuid": new, "name": run.name, "experiment_id": int(place[0])}
             own["artifact_uri"] = f"{place[1]}/{new}/artifacts"
             runs.append(tuple((donors[donor] | own).values()))
-            tags += [(key, value, new) for key, value in ((TAKEN, donor), (PARENT, owner), (NAME, name))]
-        self._insert(connection, "runs", runs)
-        self._insert(connection, "tags", sorted(tags))
-        for table in (self.params, self.tags, self.metrics, self.latest_metrics):
+            tags += [(key, value, new) for key, value in ((TAKEN, donor), (PARENT, owner), (NAME, run.name))]
+            params += [(key, value, new) for key, value in run.params.items()]
+        for name, filled in (("runs", runs), ("tags", sorted(tags)), ("params", sorted(params))):
+            self._insert(connection, name, filled)
+        for table in (self.tags, self.metrics, self.latest_metrics):
             columns = [mark.c.run_uuid if c.name == "run_uuid" else c for c in table.c]
             query = self.sql.select(*columns).where(mark.c.key == TAKEN, table.c.run_uuid == mark.c.value)
             query = query.where(mark.c.run_uuid.in_([new for new, *_ in rows]))
@@ -245,6 +250,7 @@ class Tables:
                 query = query.where(table.c.key.not_in([TAKEN, PARENT, NAME]))
             order = [c for c in columns if c.name in ("key", "timestamp", "step")]  # as their index: appended
             connection.execute(table.insert().from_select(list(table.c), query.order_by(*order)))
+        return len(rows)
 
     def recorded(self, parent: str) -> dict[str, tuple[str | None, float | None]]:
         """fingerprint -> outcome and final_error of the FINISHED children."""

@@ -26,6 +26,7 @@ from experiments.recorded import Recorded, assemble
 from experiments.stores import (
     PATIENCE,
     Address,
+    NoStore,
     address,
     check_sqlite,
     complaint,
@@ -108,7 +109,7 @@ def _backend(where: Address, write: bool) -> "Tables | Client":
         engine = _engine(where)
         known = _known(engine)
         if known is None and not write:
-            raise complaint(where.uri, "there is no sweep in it yet; `make sweep` records one")
+            raise complaint(where.uri, "there is no sweep in it yet; `make sweep` records one", NoStore)
         if known is None:  # an empty database: MLflow makes its tables, one process of this machine at a time
             preload()
             from mlflow.store.db.utils import _safe_initialize_tables
@@ -233,7 +234,7 @@ class Store:
     def _make_experiment(self, name: str) -> tuple[str, str, str]:
         kind = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on training runs
         if self.where.path is not None:
-            folder = "".join(c if c.isalnum() else "_" for c in name)
+            folder = "".join(c if c.isalnum() else "_" for c in name).encode()[:200].decode(errors="ignore")
             self.backend.make_experiment(name, str(self.where.path.parent / "mlruns" / folder), kind)
         else:  # where MLflow or its server knows the place of artifacts
             _client(self.where).make_experiment(name, None, kind)
@@ -256,10 +257,14 @@ class Sweep:
             found = self.store.backend.recorded(self.run_id)
         return {key: (outcome, np.inf if error is None else error) for key, (outcome, error) in found.items()}
 
-    def take_over(self, names: Mapping[str, str]) -> int:
-        """Copy runs that the store holds of other sweeps: fingerprint -> the name here; how many it did."""
+    def take_over(self, runs: Sequence[Run], at_once: int) -> int:
+        """Copy from other sweeps of the store those that it holds; how many. Names and params are ours.
+
+        at_once: runs in a transaction, which nothing can interrupt.
+        """
         with complaints(self.store.where):
-            taken = self.store.backend.take_over(self._place, (self.run_id, self._start), names)
+            wanted = {run.fingerprint: checked(run) for run in runs}
+            taken = self.store.backend.take_over(self._place, (self.run_id, self._start), wanted, at_once)
         self._changed |= taken > 0
         return taken
 
@@ -278,15 +283,17 @@ class Sweep:
         texts: Mapping[str, str] | None = None,
     ) -> None:
         """Close the parent: "FINISHED", "FAILED" or "KILLED". texts: path of an artifact -> its text."""
-        with complaints(self.store.where), tempfile.TemporaryDirectory() as folder:
-            for path, text in (texts or {}).items():
-                file = Path(folder, path)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, encoding="utf-8")
-            if texts:
-                _attach(self.store.where, f"{self._place[1]}/{self.run_id}/artifacts", folder)
+        with complaints(self.store.where):
             last = checked(Run(self.name, "", {}, metrics or {}, {}, tags or {}))
             self.store.backend.close(self.run_id, status, last)
+            if texts:  # last: whatever becomes of them, the parent is closed
+                with tempfile.TemporaryDirectory() as made:
+                    folder = Path(made, "artifacts")  # of the usual mode, which is copied with it
+                    for path, text in texts.items():
+                        file = folder / path
+                        file.parent.mkdir(parents=True, exist_ok=True)
+                        file.write_text(text, encoding="utf-8")
+                    _attach(self.store.where, f"{self._place[1]}/{self.run_id}/artifacts", folder)
             if self._changed:
                 self.store.backend.analyze()
 
@@ -322,17 +329,17 @@ def sweeps(uri: str) -> list[dict]:
 
 def foreseen(uri: str, experiment: str, fingerprint: str, wanted: Iterable[str]) -> tuple[int, int]:
     """How many runs of a sweep are there, and how many it would copy from other sweeps. Makes nothing."""
-    path = address(uri).path
-    if path is not None and not path.exists():
+    try:
+        with _reading(uri) as (_, backend):
+            there = set()
+            for sweep in backend.sweeps(experiment):
+                tags = backend.contents(sweep["run_id"], of_children=False)["tags"]
+                if any((key, value) == (SWEEP, fingerprint) for _, key, value in tags):
+                    there = set(backend.recorded(sweep["run_id"]))
+                    break
+            return len(there), len(backend.finished(set(wanted) - there))
+    except NoStore:
         return 0, 0
-    with _reading(uri) as (_, backend):
-        there = set()
-        for sweep in backend.sweeps(experiment):
-            tags = backend.contents(sweep["run_id"], of_children=False)["tags"]
-            if any((key, value) == (SWEEP, fingerprint) for _, key, value in tags):
-                there = set(backend.recorded(sweep["run_id"]))
-                break
-        return len(there), len(backend.finished(set(wanted) - there))
 
 
 @contextmanager
@@ -340,7 +347,7 @@ def _reading(uri: str) -> Iterator[tuple]:
     where = address(uri)
     if where.path is not None:
         if not where.path.exists():
-            raise complaint(where.uri, "there is no store yet; `make sweep` makes it")
+            raise complaint(where.uri, "there is no store yet; `make sweep` makes it", NoStore)
         check_sqlite(where.path, write=False)
     with complaints(where):
         yield where, _backend(where, write=False)

@@ -123,7 +123,7 @@ BAD = [
     ("tracking=null", "tracking: None; give tracking.uri and tracking.experiment"),
     ("tracking.experiment=null", "tracking.experiment: None; give a name"),
     ("tracking.experiment=", "tracking.experiment: ''; give a name"),
-    ("tracking.experiment=3", "tracking.experiment: 3; give a name of 1 to 250 characters, numbers quoted"),
+    ("tracking.experiment=3", "tracking.experiment: 3; give a name of 1 to 200 characters, numbers quoted"),
     ("tracking.uri=null", "tracking.uri: None; give sqlite:///mlflow.db"),
     ("tracking.uri=foo", "tracking.uri=foo: .*; say sqlite:///mlflow.db"),
     ("tracking.uri=foo://bar", "tracking.uri=foo://bar: not understood; say sqlite:///mlflow.db"),

@@ -3,12 +3,13 @@
 import math
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.settings import read, tidy
+from experiments.settings import code, read, tidy
 
 PLAIN = {
     "learning_rate": 0.1, "hidden_size": 4, "seed": 0, "n_epochs": 60, "activation": "relu", "bias": False,
@@ -135,3 +136,10 @@ def test_any_settings_are_read_or_refused_line_by_line(changes):
     except ValueError as refused:
         said = str(refused).splitlines() or [""]
     assert all(":" in line for line in said)
+
+
+@pytest.mark.parametrize("name", ["runs.py", "outcomes.py", "rows.py"])
+def test_the_source_of_all_that_is_recorded_is_part_of_the_fingerprint(monkeypatch, name):
+    read_bytes, before = Path.read_bytes, code.__wrapped__()
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read_bytes(path) + b" " * (path.name == name))
+    assert code.__wrapped__() != before

@@ -16,7 +16,7 @@ from test_tracking import (  # noqa: F401  (laws of any store: here they meet th
     some_runs,
     test_a_deleted_experiment_is_named,
     test_a_deleted_run_is_recorded_again,
-    test_a_run_taken_over_is_the_run_but_for_its_name_and_sweep,
+    test_a_run_taken_over_is_the_run_but_for_its_name_params_and_sweep,
     test_a_sweep_without_runs_loads_empty,
     test_columns_are_those_of_mlflows_models,
     test_every_way_of_loading_gives_the_same,
@@ -205,3 +205,7 @@ def test_a_stack_is_recorded_whole_or_not_at_all(uri, monkeypatch):
     assert len(tracking.load_sweep(uri).runs) == 0
     sweep.record(some_runs())
     assert len(sweep.recorded()) == len(tracking.load_sweep(uri).runs) == 6
+
+
+def test_in_an_empty_database_nothing_is_foreseen(postgres):
+    assert tracking.foreseen(postgres.database("empty"), "quick", "f00d", {"1"}) == (0, 0)

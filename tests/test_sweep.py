@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import tinynet
-from experiments import stacks
+from experiments import stacks, tracking
 from experiments.run import command
 from experiments.tracking import load_sweep, sweeps
 from tinynet import gradients
@@ -256,3 +256,22 @@ def test_a_sweep_into_a_store_that_is_known_does_without_importing_mlflow(tmp_pa
     assert "40 runs" in printed
     assert "| mlflow" not in printed
     assert len(load_sweep(store(tmp_path)).runs) == 40
+
+
+def test_runs_taken_over_bear_the_settings_of_the_sweep_that_takes_them(tmp_path):
+    """xor is the parity of two bits: the same rows, the same results."""
+    words = ("seed=0,1", "n_epochs=3", "gradient=analytic")
+    run(tmp_path, "-m", "problem=parity", "problem.n_bits=2", *words)
+    assert "copied" in run(tmp_path, "-m", "problem=xor", "learning_rate=0.1,0.2", *words)
+    sweep = load_sweep(store(tmp_path))
+    assert sweep.runs["params.problem"].tolist() == ["xor"] * 4
+    assert not [column for column in sweep.runs if "n_bits" in column]
+
+
+def test_what_another_process_recorded_while_this_one_looked_is_not_trained_again(tmp_path, monkeypatch):
+    words = ("-m", "gradient=analytic", "seed=0,1", "n_epochs=3")
+    take_over = tracking.Sweep.take_over
+    run(tmp_path, *words, "seed=0,1,2")
+    monkeypatch.setattr(tracking.Sweep, "take_over", lambda *arguments: 0 * take_over(*arguments))
+    monkeypatch.setattr(stacks.Sweep, "train", None)  # fails if called
+    assert "all 2 runs are there" in run(tmp_path, *words)

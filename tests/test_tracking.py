@@ -371,18 +371,20 @@ def test_stores_opened_at_once_open_one_sweep(uri):
     assert len(tracking.load_sweep(uri).runs) == 6
 
 
-def test_a_run_taken_over_is_the_run_but_for_its_name_and_sweep(uri, template, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "CHUNK", 2)
+def test_a_run_taken_over_is_the_run_but_for_its_name_params_and_sweep(uri, template, tmp_path):
     other, runs = f"sqlite:///{shutil.copy(template, tmp_path / 'other.db')}", some_runs(failed=[3])
-    names = {run.fingerprint: f"{run.name} again" for run in some_runs(8)}
-    whole = [replace(run, name=names[run.fingerprint]) for run in runs if not run.failed]
+
+    def again(run):
+        return replace(run, name=f"{run.name} again", params={**run.params, "problem": "xor"})
+
+    wanted = [again(run) for run in some_runs(8)]
     record(tracking.open_store(uri), runs)
     before = tracking.load_sweep(uri, sweep="first")
     sweep = tracking.open_store(uri).open_sweep("wider", "beef", "second", {}, {})
-    assert sweep.take_over(names) == 5
-    assert sweep.take_over(names) == 0
+    assert sweep.take_over(wanted, 2) == 5
+    assert sweep.take_over(wanted, 2) == 0
     sweep.end("FINISHED")
-    record(tracking.open_store(other), whole, "wider", "second")
+    record(tracking.open_store(other), [again(run) for run in runs if not run.failed], "wider", "second")
     ours, theirs = (tracking.load_sweep(address, sweep="second") for address in (uri, other))
     assert ours.runs["tags.taken_over"].isin(before.runs["run_id"]).all()
     drop = ["run_id", "tags.mlflow.parentRunId", "tags.taken_over"]
@@ -393,8 +395,18 @@ def test_a_run_taken_over_is_the_run_but_for_its_name_and_sweep(uri, template, t
         np.testing.assert_array_equal(ours.curves[key], curve)
     assert len(tracking.load_sweep(uri, sweep="first").runs) == len(runs)
     third = tracking.open_store(uri).open_sweep("third", "cafe", "third", {}, {})
-    assert third.take_over(names) == 5  # of the newest copies: one parent, one name each
+    assert third.take_over(wanted, 2) == 5  # of the newest copies: one parent, one name each
     assert third.recorded() == sweep.recorded()
+
+
+def test_runs_that_are_deleted_for_good_meanwhile_are_not_taken_over(uri, monkeypatch):
+    store, runs = tracking.open_store(uri), some_runs(2)
+    record(store, runs)
+    (there, gone), found = [run.fingerprint for run in runs], store.backend.finished
+    monkeypatch.setattr(store.backend, "finished", lambda wanted: found(wanted) | {gone: "0" * 32})
+    sweep = store.open_sweep("wider", "beef", "second", {}, {})
+    assert sweep.take_over(runs, 10) == 1
+    assert set(sweep.recorded()) == {there}
 
 
 def test_fresh_opens_another_sweep_and_the_newest_is_continued(uri):
@@ -443,6 +455,41 @@ def test_names_that_mlflow_refuses_are_refused(uri, change, says):
 def test_a_curve_must_have_rising_steps():
     with pytest.raises(ValueError, match="steps rising"):
         entries.checked(Run("r", "f", {}, curves={"error": (np.array([0, 2, 1]), np.zeros(3))}))
+
+
+def test_a_sweep_is_closed_even_if_its_artifacts_have_no_place(uri, monkeypatch):
+    def refuse(*_):
+        raise OSError("no space")
+
+    monkeypatch.setattr(tracking, "_attach", refuse)
+    with pytest.raises(StoreError, match="no space"):
+        record(tracking.open_store(uri), some_runs(1))
+    assert tracking.load_sweep(uri).status == "FINISHED"
+
+
+def test_artifacts_of_an_experiment_with_a_long_name_can_be_read_by_all_who_may_read_the_store(uri):
+    sweep = record(tracking.open_store(uri), some_runs(1), experiment="実験" * 50)
+    folder = Path(tracking.open_store(uri).backend.artifacts(sweep.run_id))
+    assert (folder / "config.yaml").read_text() == "seed: 1\n"
+    assert folder.stat().st_mode == folder.parent.stat().st_mode
+
+
+def test_an_interrupted_wait_for_a_lock_leaves_the_patience_of_the_next(uri, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    engine = tracking.open_store(uri).backend.engine
+    with engine.connect() as connection:
+        before = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+        monkeypatch.setattr(tables, "in_turns", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tables._begin(connection)
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == before > 1000
+
+
+def test_names_are_cut_where_a_database_would_refuse_them():
+    run = entries.checked(Run("x" * 300, "f", {}))
+    assert (len(run.name), len(run.tags["mlflow.runName"])) == (250, 250)
 
 
 def test_artifacts_arrive_beside_the_store(uri, tmp_path):
