@@ -6,8 +6,9 @@ EXTRAS := test,bench
 EXPERIMENT ?= convergence
 ARGS   ?=
 export ARGS
-# Python with ARGS as they are: the shell would take offence at seed=range(5); quotes group words as in a shell.
-PY     = @printf '%s\n' "$(1) $$ARGS" | xargs $(RUN)
+# Python with ARGS as they are: the shell would take offence at seed=range(5); quotes group words as in a shell,
+# and one that is not closed stops `xargs true` before anything runs.
+PY     = @printf '%s\n' "$(1) $$ARGS" | xargs true && printf '%s\n' "$(1) $$ARGS" | xargs $(RUN)
 export MLFLOW_DISABLE_TELEMETRY = true
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep report ui test test-faults lint format bench clean

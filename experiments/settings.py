@@ -28,6 +28,7 @@ from hydra_plugins._faults import one_line, suggestion, told
 
 MOST_EVALUATIONS = 10_000_000  # of the error, for one step
 HARNESS = ("tracking", "fresh", "dry_run")  # of the whole command, not of a run
+OURS = dir(tinynet.gradients)
 OFFERS = {"problem": ("inputs", "targets", "n_inputs"), "gradient": ("estimate", "evaluations")}
 
 
@@ -214,7 +215,10 @@ def _label(text: str) -> str:
     given = {key: value for key, value in words.items() if key != "_target_"}
     ordered = [key for key in defaults if key in given] + [key for key in given if key not in defaults]
     shown = [k for k in ordered if k == ordered[0] or k not in defaults or given[k] != defaults[k].default]
-    return " ".join([target_name(words), *(f"{key}={tidy(given[key])}" for key in shown)])
+    name, target = target_name(words), words["_target_"]
+    if not target.startswith("tinynet.") and any(name == target_name({"_target_": one}) for one in OURS):
+        name = target  # not to be taken for ours
+    return " ".join([name, *(f"{key}={tidy(given[key])}" for key in shown)])
 
 
 def tidy(value: object) -> str:

@@ -13,6 +13,7 @@ from experiments import terminal, tracking
 from experiments.runs import LARGEST_STACK, Trained, failed_run, planned, provenance, runs, train
 from experiments.settings import Settings, check_command, digest, read
 from experiments.stores import usual
+from experiments.wording import plural
 
 COPIED = 200_000  # values copied at once from other sweeps: two seconds without an ear for Ctrl-C
 NAMED = {"learning_rate", "hidden_size", "mode", "seed"}  # what every run is named by
@@ -54,7 +55,7 @@ class Sweep:
             there, elsewhere = (0, 0) if self.config.fresh else foreseen
             copied = f" ({elsewhere:,} would be copied from other sweeps)" if elsewhere else ""
             print("\n".join(f"  {job.name()}" for job in jobs))
-            print(f"  {there:,} of {terminal.count(len(jobs), 'run')} are there{copied}")
+            print(f"  {there:,} of {plural(len(jobs), 'run')} are there{copied}")
             raise SystemExit(0)
         axes = terminal.axes(jobs)
         self.also = tuple(key for key in axes if key not in NAMED)
@@ -79,7 +80,7 @@ class Sweep:
         if done:
             there = f"{len(done):,} of" if len(done) < len(jobs) else "all"
             copied = f", {taken:,} of them copied from other sweeps" if taken else ""
-            print(f"  {there} {terminal.count(len(jobs), 'run')} are there{copied}", flush=True)
+            print(f"  {there} {plural(len(jobs), 'run')} are there{copied}", flush=True)
         self.progress = terminal.Progress(len(jobs) - len(done))
         self.seconds["store"] = time.perf_counter() - self.began - self.seconds["compose"]
         return {i: final_error for i, (_, final_error) in done.items()}
@@ -117,7 +118,7 @@ class Sweep:
         if kind is KeyboardInterrupt:
             status = "KILLED"
         began, metrics = time.perf_counter(), {f"runs.{outcome}": float(n) for outcome, n in counts.items()}
-        if self.seconds["train"]:  # else those of the command that trained stay
+        if self.seconds["train"]:  # a command that trains nothing leaves those of the one that did
             metrics |= {f"seconds.{phase}": spent for phase, spent in self.seconds.items()}
         try:
             self.sweep.end(
@@ -172,11 +173,11 @@ def run_alone(config: DictConfig) -> float:
     if config.dry_run:
         print(settings.name())
         return np.nan
-    trained = train([settings])
-    print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
-    (run,) = runs([settings], trained)
     try:
-        store = tracking.open_store(config.tracking.uri)
+        store = tracking.open_store(config.tracking.uri)  # before training: it may not be there
+        trained = train([settings])
+        print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
+        (run,) = runs([settings], trained)
         run_id = store.record_run(config.tracking.experiment, run)
     except tracking.StoreError as fault:
         raise SystemExit(str(fault)) from None

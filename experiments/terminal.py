@@ -9,11 +9,12 @@ from statistics import median
 import numpy as np
 from tqdm import tqdm
 
+from experiments.entries import LONGEST
 from experiments.outcomes import OUTCOMES
 from experiments.settings import Settings, tidy
+from experiments.wording import plural
 
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
-MOST_CHARACTERS = 6000  # of an MLflow param
 LINE = 80  # characters of an axis on the terminal
 
 
@@ -32,14 +33,14 @@ def axes(jobs: Sequence[Settings]) -> dict[str, list]:
 def plan(experiment: str, jobs: Sequence[Settings], where: str) -> str:
     """The head of a sweep: how many runs of what, in how many stacks, recorded where; then its axes."""
     epochs = " or ".join(map(str, sorted({job.n_epochs for job in jobs})))
-    runs, stacks = count(len(jobs), "run"), count(len({job.shape for job in jobs}), "stack")
+    runs, stacks = plural(len(jobs), "run"), plural(len({job.shape for job in jobs}), "stack")
     varying = axes(jobs)
     width = max(map(len, varying), default=0)
     lines = [f"  {key:<{width}}  {listed(values, LINE)}" for key, values in varying.items()]
     return "\n".join([f"{experiment}: {runs} of {epochs} epochs, {stacks}, recorded in {where}", *lines])
 
 
-def listed(values: Sequence, room: int = MOST_CHARACTERS) -> str:
+def listed(values: Sequence, room: int = LONGEST["param"]) -> str:
     """An axis as a command line gives it: range(0,25), or 0.01,0.1; its ends if that takes more room."""
     words = [repr(value) if isinstance(value, str) and "," in value else tidy(value) for value in values]
     text = ",".join(words)
@@ -48,10 +49,6 @@ def listed(values: Sequence, room: int = MOST_CHARACTERS) -> str:
         if list(values) == list(range(first, last + step, step)):
             text = min(text, f"range({first},{last + step}{f',{step}' if step != 1 else ''})", key=len)
     return text if len(text) <= room else f"{words[0]},{words[1]} … {words[-1]} ({len(words)} values)"
-
-
-def count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
 class Progress:

@@ -50,6 +50,7 @@ def preload() -> None:
     Waiting becomes bounded and MLflow quiet, without telemetry; what the user's environment says stays.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for every run
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default waits 4 minutes
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -310,7 +311,7 @@ def load_sweep(uri: str, experiment: str | None = None, sweep: str | None = None
         found = backend.sweeps(experiment)
         parent = next((one for one in found if sweep in (None, one["name"], one["run_id"])), None)
         if parent is None:
-            raise complaint(where.uri, _no_sweep(experiment, sweep, found))
+            raise complaint(where.uri, _no_sweep(experiment, sweep, found, backend.sweeps(None)))
         run_id = parent["run_id"]
         return assemble(
             parent,
@@ -353,15 +354,16 @@ def _reading(uri: str) -> Iterator[tuple]:
         yield where, _backend(where, write=False)
 
 
-def _no_sweep(experiment: str | None, sweep: str | None, sweeps: Sequence[dict]) -> str:
-    of = f" of experiment {experiment!r}" if experiment else ""
-    if sweep and sweeps:
-        names = [one["name"] for one in sweeps]
-        if near := get_close_matches(sweep, names, 1):
-            return f"no sweep {sweep!r}{of}; did you mean {near[0]}?"
-        return f"no sweep {sweep!r}{of}; there are {', '.join(names[:5])}"
-    command = f"make sweep EXPERIMENT={experiment}" if experiment else "make sweep"
-    return f"there is no sweep{of} in it yet; `{command}` records one"
+def _no_sweep(experiment: str | None, sweep: str | None, found: Sequence[dict], every: Sequence[dict]) -> str:
+    of, names = f" of experiment {experiment!r}" if experiment else "", [one["name"] for one in found]
+    if not found:
+        names, sweep = list(dict.fromkeys(one["experiment"] for one in every)), experiment
+    if not names:
+        command = f"make sweep EXPERIMENT={experiment}" if experiment else "make sweep"
+        return f"there is no sweep{of} in it yet; `{command}` records one"
+    what = f"no sweep {sweep!r}{of}" if found else f"no sweep{of}"
+    near = get_close_matches(sweep, names, 1)
+    return f"{what}; did you mean {near[0]}?" if near else f"{what}; there are {', '.join(names[:5])}"
 
 
 # --- beside the runs ----------------------------------------------------------------------------------

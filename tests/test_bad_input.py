@@ -155,6 +155,11 @@ def test_a_message_leaves_python_without_a_traceback_and_with_code_1(tmp_path):
     )
 
 
+def test_a_run_alone_is_not_trained_for_a_store_that_is_not_there(tmp_path):
+    printed = run(tmp_path, "tracking.uri=http://127.0.0.1:1", code=1)
+    assert re.fullmatch(r"tracking.uri=http://127.0.0.1:1: the server does not answer; see .*\n", printed)
+
+
 def test_a_refused_sweep_has_not_waited_for_mlflow(tmp_path, monkeypatch):
     """Nor begun its import in a thread: that once left two threads in the midst of importing MLflow."""
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
@@ -239,7 +244,7 @@ def recorded(tmp_path_factory):
 @pytest.mark.parametrize(("words", "message"), [
     ([], "are all of the mode analytic, which makes no pair; run a sweep over two modes"),
     (["--sweep", "alon"], "no sweep 'alon'.*there are alone-"),
-    (["--experiment", "other"], "no sweep of experiment 'other'.*make sweep EXPERIMENT=other"),
+    (["--experiment", "other"], "no sweep of experiment 'other'; there are alone"),
     (["--reference", "numeric"], "reference=numeric: no such mode"),
     (["--store", "nope:nope"], "tracking.uri=nope:nope: not understood; say"),
     (["--store", "sqlite:///no/mlflow.db"], "there is no store yet; `make sweep` makes it"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tinynet
 from experiments.settings import code, read, tidy
 
 PLAIN = {
@@ -143,3 +144,14 @@ def test_the_source_of_all_that_is_recorded_is_part_of_the_fingerprint(monkeypat
     read_bytes, before = Path.read_bytes, code.__wrapped__()
     monkeypatch.setattr(Path, "read_bytes", lambda path: read_bytes(path) + b" " * (path.name == name))
     assert code.__wrapped__() != before
+
+
+class Analytic(tinynet.gradients.Analytic):
+    """A user's own mode, named as ours."""
+
+
+def test_a_mode_of_the_users_that_is_named_as_ours_is_not_taken_for_it():
+    own, ours = (
+        setting(gradient={"_target_": f"{place}.Analytic"}).mode for place in (__name__, "tinynet.gradients")
+    )
+    assert (own, ours) == (f"{__name__}.Analytic", "analytic")

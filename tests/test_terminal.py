@@ -12,6 +12,7 @@ from test_settings import PLAIN
 
 from experiments import terminal
 from experiments.settings import read
+from experiments.wording import plural
 
 
 class Terminal(io.StringIO):
@@ -102,4 +103,4 @@ def test_an_axis_that_takes_too_much_room_is_shortened_to_its_ends():
 
 @pytest.mark.parametrize(("n", "said"), [(1, "1 run"), (2, "2 runs"), (0, "0 runs"), (12_000, "12,000 runs")])
 def test_a_count_agrees_with_its_noun(n, said):
-    assert terminal.count(n, "run") == said
+    assert plural(n, "run") == said

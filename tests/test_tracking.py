@@ -567,9 +567,7 @@ def test_the_newest_sweep_is_loaded_or_the_one_named(uri):
     assert tracking.load_sweep(uri, sweep=sweep.run_id).name == "sweep c"
     with pytest.raises(StoreError, match=r"no sweep 'nine'; there are sweep c, sweep b, sweep a"):
         tracking.load_sweep(uri, sweep="nine")
-    with pytest.raises(
-        StoreError, match=r"no sweep of experiment 'three' in it yet; `make sweep EXPERIMENT=three`"
-    ):
+    with pytest.raises(StoreError, match=r"no sweep of experiment 'three'; there are two, one"):
         tracking.load_sweep(uri, experiment="three")
 
 
@@ -675,6 +673,16 @@ def test_a_file_that_is_no_store_is_named_and_left_alone(uri, spoil, says):
         tracking.open_store(uri)
     assert (path.read_bytes() if path.is_file() else None) == before
     assert not list(path.parent.glob(".mlflow.db*"))
+
+
+@pytest.mark.parametrize(
+    ("experiment", "says"), [("quik", "did you mean quick"), ("other", "there are convergence, quick")]
+)
+def test_of_an_experiment_without_sweeps_those_that_have_some_are_named(uri, experiment, says):
+    for name in ("quick", "convergence"):
+        record(tracking.open_store(uri), some_runs(1), experiment=name)
+    with pytest.raises(StoreError, match=f"no sweep of experiment '{experiment}'; {says}"):
+        tracking.load_sweep(uri, experiment)
 
 
 def test_a_store_that_is_not_there_is_no_sweep(tmp_path):
