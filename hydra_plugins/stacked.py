@@ -12,6 +12,7 @@ or by workers; what comes back is recorded here. A task without the attribute ta
 """
 
 import contextlib
+import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override, setup_globals
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins._composition import hydra_config
@@ -81,7 +83,7 @@ class StackedSweeperConf:
     # the axes: overrides as on the command line, where they can be given again to replace these
     params: dict[str, str] = field(default_factory=dict)
     # settings that go together, a line of overrides each ("gradient=numeric gradient.h=1e-2,1e-4"):
-    # the axes are run once for each line, which may replace an axis
+    # the axes are run once for each line, which may replace an axis; a text with spaces needs quotes
     cases: list[str] | None = None
 
 
@@ -117,9 +119,10 @@ class StackedSweeper(BasicSweeper):
     def _jobs(self, arguments: list[str]) -> list[Overrides]:
         """Every combination of the axes, once: cases replace axes of params, the command line either."""
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        axes, given = parser.parse_overrides(self._parse_config()), parser.parse_overrides(arguments)
         jobs: list[Overrides] = []
         for case in self.cases or [""]:
-            overrides = parser.parse_overrides([*self._parse_config(), *case.split(), *arguments])
+            overrides = [*axes, *overrides_of(case, parser), *given]
             for override in filter(Override.is_sweep_override, overrides):
                 values = [*override.sweep_string_iterator()] if override.is_discrete_sweep() else []
                 if not values or len(values) > len({*values}):
@@ -127,6 +130,17 @@ class StackedSweeper(BasicSweeper):
                     raise Fault(f"{axis}; give values, each of them once")
             jobs += self.split_arguments(overrides, None)[0]
         return list(dict.fromkeys(map(tuple, jobs)))
+
+
+def overrides_of(case: str, parser: OverridesParser) -> list[Override]:
+    """A case's overrides: a space ends one, unless Hydra's grammar asks for more, as within range(0, 3)."""
+    overrides, text = [], ""
+    for word in re.findall(r"\S+\s*", case):
+        text += word
+        with contextlib.suppress(HydraException):
+            overrides.append(parser.parse_override(text.strip()))
+            text = ""
+    return overrides + parser.parse_overrides([text.strip()] if text else [])
 
 
 class StackedLauncher(BasicLauncher):

@@ -9,6 +9,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from experiments import settings
+from hydra_plugins.stacked import overrides_of
 
 CONF = Path(__file__).parent.parent / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -22,11 +23,11 @@ def composed(*overrides: str):
 
 def jobs(experiment: str) -> list[list[str]]:
     """The override lists that a sweeper makes of an experiment's axes."""
-    found = composed(f"experiment={experiment}").hydra.sweeper
+    found, parser = composed(f"experiment={experiment}").hydra.sweeper, OverridesParser.create()
     jobs = []
     for case in found.cases or [""]:
-        lines = [*(f"{key}={value}" for key, value in found.params.items()), *case.split()]
-        jobs += BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(lines), None)[0]
+        axes = parser.parse_overrides([f"{key}={value}" for key, value in found.params.items()])
+        jobs += BasicSweeper.split_arguments(axes + overrides_of(case, parser), None)[0]
     return jobs
 
 

@@ -471,6 +471,29 @@ def test_settings_that_go_together_are_run_as_cases():
         )
 
 
+@pytest.mark.parametrize(("case", "jobs"), [
+    ("seed=range(0, 2) width=4", [["seed=0", "width=4"], ["seed=1", "width=4"]]),
+    ("seed=range(start=0, stop=2)", [["seed=0"], ["seed=1"]]),
+    ("rate=choice(1e-3, 1e-4)  db=mysql ", [["rate=0.001", "db=mysql"], ["rate=0.0001", "db=mysql"]]),
+    ("rate=1, 2 seed=3", [["rate=1", "seed=3"], ["rate=2", "seed=3"]]),
+    ("name='my  own.csv' ~flag xs=[1, 2]", [["name='my  own.csv'", "~flag=null", "xs=[1,2]"]]),
+    ("name='a seed=3' +more=1", [["name='a seed=3'", "+more=1"]]),
+])  # fmt: skip
+def test_a_case_is_read_by_hydras_own_grammar(case, jobs):
+    returns = sweep(Tracked(), f'hydra.sweeper.cases=["{case}"]')
+    assert [job.overrides for job in returns] == jobs
+
+
+@pytest.mark.parametrize(
+    ("case", "rest"),
+    [("width=4 seed", "seed"), ("name=two words", "words"), ("seed=range(0, 3", "seed=range(0, 3")],
+)
+def test_what_is_no_override_in_a_case_is_told(case, rest):
+    with pytest.raises(CompactHydraException) as caught:
+        sweep(Tracked(), f'hydra.sweeper.cases=["{case}"]')
+    assert caught.value.override == rest
+
+
 def test_the_command_line_replaces_what_cases_say_and_a_job_is_run_once():
     returns = sweep(Tracked(), "width=9", 'hydra.sweeper.cases=["seed=1 width=4","seed=2 width=5","seed=1"]')
     assert [job.overrides for job in returns] == [["seed=1", "width=9"], ["seed=2", "width=9"]]
