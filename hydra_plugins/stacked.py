@@ -120,7 +120,7 @@ class StackedSweeper(BasicSweeper):
         """Every combination of the axes, once: cases replace axes of params, the command line either."""
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         axes, given = parser.parse_overrides(self._parse_config()), parser.parse_overrides(arguments)
-        jobs: list[Overrides] = []
+        jobs: dict[frozenset[str], Overrides] = {}  # by what it overrides, in whatever order
         for case in self.cases or [""]:
             overrides = [*axes, *overrides_of(case, parser), *given]
             for override in filter(Override.is_sweep_override, overrides):
@@ -128,8 +128,9 @@ class StackedSweeper(BasicSweeper):
                 if not values or len(values) > len({*values}):
                     axis = override.input_line.replace("=", ": ", 1)
                     raise Fault(f"{axis}; give values, each of them once")
-            jobs += self.split_arguments(overrides, None)[0]
-        return list(dict.fromkeys(map(tuple, jobs)))
+            for job in self.split_arguments(overrides, None)[0]:
+                jobs.setdefault(frozenset(job), tuple(job))
+        return list(jobs.values())
 
 
 def overrides_of(case: str, parser: OverridesParser) -> list[Override]:

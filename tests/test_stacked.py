@@ -499,6 +499,15 @@ def test_the_command_line_replaces_what_cases_say_and_a_job_is_run_once():
     assert [job.overrides for job in returns] == [["seed=1", "width=9"], ["seed=2", "width=9"]]
 
 
+def test_cases_that_the_command_line_makes_equal_are_run_once_in_whatever_order_they_say_it():
+    cases = 'hydra.sweeper.cases=["db=mysql","db=postgres","db=mysql width=8"]'
+    returns = sweep(Tracked(), "rate=1", "width=9", cases, "seed=0,1")
+    assert [job.overrides for job in returns] == [
+        ["db=mysql", "rate=1", "width=9", "seed=0"], ["db=mysql", "rate=1", "width=9", "seed=1"],
+        ["db=postgres", "rate=1", "width=9", "seed=0"], ["db=postgres", "rate=1", "width=9", "seed=1"],
+    ]  # fmt: skip
+
+
 class Heard(Callback):
     told: list = []  # noqa: RUF012
 
