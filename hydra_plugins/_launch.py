@@ -3,12 +3,12 @@
 import contextlib
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins._composition import Composer, hydra_config
@@ -65,10 +65,6 @@ class Launch:
         most = getattr(self.task, "most", lambda job: max_stack)
         shapes = {index: self.task.shape(self.jobs[index]) for index in todo}
         stacks = stacked(shapes, lambda first: min(max_stack, most(self.jobs[first])))
-        if self.callbacks.callbacks:
-            for index in todo:
-                with self._config(index) as whole:
-                    self.callbacks.on_job_start(config=whole, task_function=self.launcher.task_function)
         n_failed = n_trained = 0
         with contextlib.closing(trained(self.task.train, self.jobs, stacks, n_workers)) as results:
             for stack, result, error in results:
@@ -76,31 +72,28 @@ class Launch:
                 if error is None:
                     n_trained += len(stack)
                     for index, value in zip(stack, self.task.record(jobs, result), strict=True):
-                        self._end(self._return(index, value), index)
+                        self._tell(self._return(index, value), index)
                     continue
                 n_failed += 1
                 if n_failed == GIVE_UP and not n_trained:
                     error.add_note(f"{GIVE_UP} jobs failed before any was trained: the others weren't tried")
                     raise error
                 self.task.failed(*jobs, error)
-                self._end(self._return(*stack, error, JobStatus.FAILED), *stack)
+                self._tell(self._return(*stack, error, JobStatus.FAILED), *stack)
 
     def _return(self, index: int, value: Any, status: JobStatus = JobStatus.COMPLETED) -> JobReturn:
         job = JobReturn(overrides=list(self.overrides[index]), status=status, _return_value=value)
         self.returns[index] = job
         return job
 
-    def _end(self, job: JobReturn, index: int) -> None:
-        if self.callbacks.callbacks:
-            with self._config(index) as whole:
-                job.hydra_cfg, job.cfg = OmegaConf.masked_copy(whole, "hydra"), copy.deepcopy(whole)
-                del job.cfg._content["hydra"]
-                self.callbacks.on_job_end(config=whole, job_return=job)
-                job.hydra_cfg = job.cfg = None  # half a megabyte
-
-    @contextlib.contextmanager
-    def _config(self, index: int) -> Iterator[DictConfig]:
-        """A job's whole config, to keep, and what ${hydra:...} tells of."""
+    def _tell(self, job: JobReturn, index: int) -> None:
+        """Callbacks hear that the job starts and ends, of one and the same config."""
+        if not self.callbacks.callbacks:
+            return
         whole = copy.deepcopy(self.composer.compose(self.overrides[index], self.first + index)[1])
         with hydra_config(whole):
-            yield whole
+            job.hydra_cfg, job.cfg = OmegaConf.masked_copy(whole, "hydra"), copy.deepcopy(whole)
+            del job.cfg._content["hydra"]
+            self.callbacks.on_job_start(config=whole, task_function=self.launcher.task_function)
+            self.callbacks.on_job_end(config=whole, job_return=job)
+            job.hydra_cfg = job.cfg = None  # half a megabyte

@@ -9,6 +9,10 @@ that can train many jobs as one array says so, and the whole sweep becomes a few
 
 Every job is composed and checked before any starts; jobs of one shape become stacks; stacks are trained here
 or by workers; what comes back is recorded here. A task without the attribute takes Hydra's own path.
+
+Callbacks hear of one job after another, once it is recorded or has failed: on_job_start, then at once
+on_job_end. They hear nothing of jobs that were done already. hydra.runtime.output_dir names a folder that is
+theirs to make.
 """
 
 import contextlib

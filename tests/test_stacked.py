@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -524,9 +525,23 @@ def test_callbacks_hear_of_every_job():
     Heard.told.clear()
     with pytest.raises(CompactHydraException):
         sweep(Tracked(), "seed=12,13", f"+hydra.callbacks.heard._target_={__name__}.Heard")
-    assert Heard.told[:2] == [("start", 12, 0, 0), ("start", 13, 1, 1)]
-    assert ("end", 12, "COMPLETED", 120) in Heard.told
-    assert [entry[:3] for entry in Heard.told if "FAILED" in entry] == [("end", 13, "FAILED")]
+    assert [entry[:4] for entry in Heard.told[:3]] == [
+        ("start", 12, 0, 0), ("end", 12, "COMPLETED", 120), ("start", 13, 1, 1)
+    ]  # fmt: skip
+    assert [entry[:3] for entry in Heard.told[3:]] == [("end", 13, "FAILED")]
+
+
+def test_hydras_own_callback_keeps_what_every_job_returned():
+    sweep(
+        Tracked(),
+        "seed=1,2,3",
+        "+hydra.callbacks.kept._target_=hydra.experimental.callbacks.PickleJobInfoCallback",
+    )
+    kept = {path.parts[-3]: pickle.loads(path.read_bytes()) for path in Path().rglob("job_return.pickle")}
+    assert {folder: job.return_value for folder, job in kept.items()} == {"1-0": 10, "2-1": 20, "3-2": 30}
+    assert {folder: f"{job.cfg.seed}-{job.hydra_cfg.hydra.job.num}" for folder, job in kept.items()} == {
+        folder: folder for folder in kept
+    }
 
 
 @pytest.mark.parametrize(
