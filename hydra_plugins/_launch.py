@@ -3,11 +3,12 @@
 import contextlib
 import copy
 import math
+import os
 from collections.abc import Sequence
 from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -41,6 +42,8 @@ class Launch:
             try:
                 with hydra_config(whole):
                     self.jobs[index] = self.task.check(config)
+                    if self.callbacks.callbacks:
+                        str(whole.hydra.runtime.output_dir)  # callbacks are given it resolved
             except OmegaConfBaseException as error:
                 faults.append((index, told(error)))
             except ValueError as error:
@@ -82,9 +85,14 @@ class Launch:
                 self._tell(self._return(*stack, error, JobStatus.FAILED), *stack)
 
     def _return(self, index: int, value: Any, status: JobStatus = JobStatus.COMPLETED) -> JobReturn:
-        job = JobReturn(overrides=list(self.overrides[index]), status=status, _return_value=value)
-        self.returns[index] = job
-        return job
+        self.returns[index] = JobReturn(
+            overrides=list(self.overrides[index]),
+            working_dir=os.getcwd(),
+            task_name=JobRuntime.instance().get("name"),
+            status=status,
+            _return_value=value,
+        )
+        return self.returns[index]
 
     def _tell(self, job: JobReturn, index: int) -> None:
         """Callbacks hear that the job starts and ends, of one and the same config."""
@@ -92,6 +100,7 @@ class Launch:
             return
         whole = copy.deepcopy(self.composer.compose(self.overrides[index], self.first + index)[1])
         with hydra_config(whole):
+            whole.hydra.runtime.output_dir = whole.hydra.runtime.output_dir  # resolved, as in Hydra's own
             job.hydra_cfg, job.cfg = OmegaConf.masked_copy(whole, "hydra"), copy.deepcopy(whole)
             del job.cfg._content["hydra"]
             self.callbacks.on_job_start(config=whole, task_function=self.launcher.task_function)

@@ -521,6 +521,14 @@ class Heard(Callback):
         self.told.append(("end", config.seed, job_return.status.name, job_return._return_value))
 
 
+class Returned(Callback):
+    told: list = []  # noqa: RUF012
+
+    def on_job_end(self, config, job_return, **kwargs):
+        folder = OmegaConf.to_container(job_return.hydra_cfg.hydra.runtime)["output_dir"]  # as it is kept
+        self.told.append(vars(job_return) | {"cfg": OmegaConf.to_yaml(job_return.cfg), "hydra_cfg": folder})
+
+
 def test_callbacks_hear_of_every_job():
     Heard.told.clear()
     with pytest.raises(CompactHydraException):
@@ -542,6 +550,25 @@ def test_hydras_own_callback_keeps_what_every_job_returned():
     assert {folder: f"{job.cfg.seed}-{job.hydra_cfg.hydra.job.num}" for folder, job in kept.items()} == {
         folder: folder for folder in kept
     }
+
+
+def test_a_job_return_holds_what_hydras_own_launcher_tells():
+    def ordinary(config):
+        return 10 * config.seed
+
+    heard = ["seed=1,2", "hydra.sweep.dir=jobs", f"+hydra.callbacks.heard._target_={__name__}.Returned"]
+    Returned.told.clear()
+    sweep(ordinary, *heard, options=["hydra/launcher=basic", "hydra/sweeper=basic"])
+    own, Returned.told[:] = [*Returned.told], []
+    sweep(Tracked(), *heard)
+    assert Returned.told == own
+
+
+def test_a_folder_that_callbacks_cannot_be_told_is_found_before_any_job_starts():
+    task, where = Tracked(), "hydra.sweep.subdir='${nowhere}'"
+    with pytest.raises(CompactHydraException, match="Interpolation key 'nowhere' not found"):
+        sweep(task, "seed=1,2", where, f"+hydra.callbacks.heard._target_={__name__}.Heard")
+    assert task.told == ["Fault"]
 
 
 @pytest.mark.parametrize(
