@@ -210,7 +210,7 @@ def cost(sweep: Sweep):
             reached.append(f"{sweep.name(mode)}{own} {f'{below[0]:,.0f}' if len(below) else 'never'}")
     if not any((error <= 1e-6).any() for _, error, _ in curves):
         return None
-    several_sizes = {"seconds", "n_params"} <= set(sweep.runs) and len(sweep.values("n_params")) > 2
+    several_sizes = {"seconds", "n_params"} <= set(sweep.runs) and len(np.unique(_timed(sweep))) > 2
     sheet = Sheet([[1.4, 1] if several_sizes else [1]], [3.2], width=10 if several_sizes else 7)
     panel, end = sheet.panels[0], max(work[-1] for work, *_ in curves)
     for work, error, line in curves:
@@ -231,6 +231,11 @@ def cost(sweep: Sweep):
     return sheet, caption
 
 
+def _timed(sweep: Sweep) -> np.ndarray:
+    """The numbers of weights of the runs whose seconds are known: not of those copied from other sweeps."""
+    return sweep.column("n_params")[np.isfinite(sweep.column("seconds"))]
+
+
 def _seconds(panel: Panel, sweep: Sweep) -> str:
     """Draws the median of each number of weights; gives the first and the last of each mode in words."""
     micro = 1e6 * sweep.column("seconds") / max(1, sweep.n_epochs) / sweep.n_rows
@@ -242,8 +247,8 @@ def _seconds(panel: Panel, sweep: Sweep) -> str:
         panel.plot(sizes, times, marker=style.marker, ms=4, **style.line)
         if times:
             labels.append(sweep.label(mode, times[-1]))
-            first, most = (f"{number(times[i], 2)} with {sizes[i]:,}" for i in (0, -1))
-            said[mode] = f"{first} to {most} weights"
+            ends = dict.fromkeys(f"{number(times[i], 2)} with {sizes[i]:,}" for i in (0, -1))
+            said[mode] = f"{' to '.join(ends)} weights"
     panel.logarithmic("x", "number of weights")
     panel.logarithmic("y", "µs per step and run")
     panel.beside(labels)

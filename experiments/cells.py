@@ -143,7 +143,8 @@ def _cost(a: Half, b: Half) -> dict:
              "ratio": steps_a / steps_b}  # fmt: skip
     for name, values in spans.items():
         cost[f"{name}_min"], cost[f"{name}_max"] = min(values, default=np.nan), max(values, default=np.nan)
-    return cost | {"a_seconds": _median(a["seconds"]), "b_seconds": _median(b["seconds"])}
+    timed = np.isfinite(a["seconds"]) & np.isfinite(b["seconds"])  # else copied from another sweep
+    return cost | {f"{arm}_seconds": _median(half["seconds"][timed]) for arm, half in (("a", a), ("b", b))}
 
 
 def _median(values) -> float:

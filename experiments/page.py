@@ -77,6 +77,8 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
         summary=claim.summary if claim else _summary(analysed, judged),
         facts=_facts(analysed),
         codes=Counter(runs["code"]).most_common(),
+        n_copied=int((runs["taken_over"] != "").sum()),
+        places=Counter(zip(runs["numpy"], runs["machine"], strict=True)).most_common(),
         unpaired=[mode for mode, pairing in analysed.pairings.items() if not len(pairing.a)],
         apart=[mode for mode in analysed.modes[1:] if mode not in analysed.pairings],
         n_judgements=sum(state in verdicts.STATES for state in states),

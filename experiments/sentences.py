@@ -116,10 +116,13 @@ def cost(row: Row) -> tuple[str, str]:
     times = "as many" if ratio == "1" else f"{ratio} times as many"
     text = (
         f"In error evaluations, a step of {row.a} costs {_span(row, 'a_evaluations')} and a step of {row.b} "
-        f"{_span(row, 'b_evaluations')}: {times}, as “How it was measured” counts. Beside it, in stacks on "
-        f"the machine of this sweep, a run took {number(1000 * row.a_seconds, 2)} and "
-        f"{number(1000 * row.b_seconds, 2)} ms in the median."
+        f"{_span(row, 'b_evaluations')}: {times}, as “How it was measured” counts."
     )
+    if row.a_seconds == row.a_seconds:
+        text += (
+            f" Beside it, in stacks on the machine of this sweep, a run took "
+            f"{number(1000 * row.a_seconds, 2)} and {number(1000 * row.b_seconds, 2)} ms in the median."
+        )
     return text, f"× {ratio}"
 
 

@@ -171,6 +171,18 @@ def test_a_median_of_zero_does_not_hide_pairs_that_are_decades_apart():
     assert row["apart"] == 150 / 400
 
 
+def test_seconds_are_of_the_pairs_that_have_them_on_both_sides():
+    """A run copied from another sweep has none, and its partner alone would be compared with other nets."""
+    seed, cell = sweep(4, 1)
+    mode = arm(np.random.default_rng(0), seed)
+    a = mode | {"seconds": np.array([nan, 2.0, 4.0, 9.0])}
+    b = mode | {"seconds": np.array([1.0, nan, 3.0, 5.0])}
+    row = compare(a, b, cell)[-1]
+    assert (row["a_seconds"], row["b_seconds"]) == (6.5, 4)
+    row = compare(a | {"seconds": np.full(4, nan)}, b, cell)[-1]
+    assert np.isnan([row["a_seconds"], row["b_seconds"]]).all()
+
+
 def test_depth_is_equal_below_rounding():
     seed, cell = sweep(50, 1)
     won = half(seed, seed >= 0, -inf, 40)

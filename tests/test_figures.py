@@ -462,6 +462,20 @@ def test_cost_counts_evaluations_and_shows_seconds_beside():
     assert told / (5 * len("analytic")) == pytest.approx(first, abs=2)  # drawn at 121 epochs
 
 
+def test_cost_draws_seconds_of_the_runs_that_have_them():
+    sweep = sweep_of(SEVEN[:2], sizes=SIZES, n_seeds=12)
+    runs = sweep.runs.assign(n_params=4 * sweep.runs["hidden_size"], seconds=1.0)
+    runs.loc[(runs["mode"] == "analytic") & (runs["hidden_size"] > 2), "seconds"] = np.nan  # copied
+    draw = appendix.cost
+    picture = draw(Sweep(runs, sweep.error, "analytic", sweep.pairs))
+    analytic, numeric = (line.get_xdata() for line in picture.figure.axes[1].lines)
+    assert (len(analytic), len(numeric)) == (1, 4)
+    assert not unreadable(picture.figure)
+    assert re.search("analytic [^ ]+ with 8 weights; numeric [^ ]+ with 8 to [^ ]+ with 64", picture.caption)
+    runs["seconds"] = np.nan
+    assert len(draw(Sweep(runs, sweep.error, "analytic", sweep.pairs)).figure.axes) == 1
+
+
 def test_cost_needs_the_rows_of_an_epoch_and_seconds_need_three_sizes():
     sweep = sweep_of(sizes=SIZES[:2])
     assert appendix.cost(Sweep(sweep.runs, sweep.error, "analytic", sweep.pairs, n_rows=None)) is None

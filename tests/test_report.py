@@ -213,6 +213,26 @@ def test_a_sweep_still_running_and_runs_of_different_code_are_reported_and_calle
     assert "different versions of tinynet" in page
 
 
+def test_runs_copied_from_other_sweeps_have_no_seconds_and_are_counted_with_where_they_ran(record, tmp_path):
+    runs = runs_of([ANALYTIC, NUMERIC], range(8), n_epochs=60)
+    page = made(record("own machine", runs), "own machine", tmp_path / "own")
+    assert "copied from other sweeps" not in page
+    assert "different places" not in page
+    assert "ms in the median" in page
+    elsewhere = {"taken_over": "d" * 32, "numpy": "1.26.4", "machine": "VAX, 1 core"}
+    for n_copied, told in ((3, True), (16, False)):
+        copied = [replace(run, tags=run.tags | elsewhere) for run in runs[:n_copied]]
+        uri = record(f"copied {n_copied}", [*copied, *runs[n_copied:]])
+        page = made(uri, f"copied {n_copied}", tmp_path / str(n_copied))
+        table = pd.read_csv(tmp_path / str(n_copied) / "tables" / "runs.csv")
+        assert (table["seconds"].isna() == table["taken_over"].notna()).all()
+        assert table["seconds"].isna().sum() == n_copied
+        assert f"{n_copied} of 16 runs were copied from other sweeps" in page
+        assert ("ms in the median" in page, "different places" in page) == (told, told)
+        assert ("3 runs by numpy 1.26.4 on VAX, 1 core" in page) == told
+        assert not re.search(r"\bnan\b", page)
+
+
 def test_other_start_weights_make_no_pair_unless_the_mode_says_so(record):
     runs = runs_of([ANALYTIC, NUMERIC, ANALYTIC | {"start": "nudged"}], range(4), n_epochs=60)
     runs[1] = replace(runs[1], tags=runs[1].tags | {"start": "elsewhere"})

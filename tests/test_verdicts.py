@@ -168,6 +168,12 @@ def test_cost_is_exact_and_counts_evaluations():
     assert "3 and 1 ms" in one.text
 
 
+def test_nothing_is_said_of_seconds_that_were_not_measured():
+    text = said(a_seconds=math.nan, b_seconds=math.nan)["cost"].text
+    assert text.endswith("counts.")
+    assert "ms" not in text
+
+
 def test_the_summary_names_every_topic_once():
     text = summary("numeric", "analytic", verdicts(row(depth_verdict="different"), [], MARGINS))
     assert text == (
