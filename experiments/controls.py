@@ -58,14 +58,19 @@ def _intervention(analysed: Analysis, hybrid: str, mode: str, hybrid_name: str, 
         np.log10(comparison.lift(runs["final_error"].to_numpy()[of])),
         runs["seed"].to_numpy()[of[2]],
     )
+    question = f"Does {name} end like analytic once its steps at kinks are analytic?"
+    text = f"{hybrid_name} is {name}, but analytic on the steps within h of a kink. "
+    if not of.size:
+        text = polished(f"{text}There is no triple in which all three converge.")
+        return Verdict("intervention", question, "not measured", text, picture="tail")
     restored, kept = (comparison.median(depth[0] - other, seed=seed) for other in (depth[2], depth[1]))
     least = "at least " if comparison.median(depth[0]).value <= np.log10(comparison.FLOOR) else ""
-    margin = analysed.margins.decades
-    text = (
-        f"{hybrid_name} is {name}, but analytic on the steps within h of a kink. In the median of "
-        f"{plural(of.shape[1], 'triple')} in which all three converge it ends {decades(restored.value)} "
-        f"decades from analytic ({interval(restored.low, restored.high, decades)}) and "
-        f"{least}{decades(abs(kept.value))[1:]} {'below' if kept.value < 0 else 'above'} {name} "
+    margin, away = analysed.margins.decades, decades(abs(kept.value)).lstrip("+")
+    side = f"{least}{away} {'below' if kept.value < 0 else 'above'}" if away != "0.00" else "0.00 from"
+    text += (
+        f"In the median of {plural(of.shape[1], 'triple')} in which all three converge it ends "
+        f"{decades(restored.value)} decades from analytic "
+        f"({interval(restored.low, restored.high, decades)}) and {side} {name} "
         f"({interval(kept.low, kept.high, decades)}); the margin is {margin:g} decades."
     )
     law = runs["law"].to_numpy()[of]
@@ -75,5 +80,4 @@ def _intervention(analysed: Analysis, hybrid: str, mode: str, hybrid_name: str, 
             f" Of {decided.sum():,} with a decided law in all three, {a:,} end in a power law with hybrid, "
             f"{b:,} with {name}, {c:,} with analytic."
         )
-    question = f"Does {name} end like analytic once its steps at kinks are analytic?"
     return Verdict("intervention", question, restored.verdict(margin), polished(text), picture="tail")

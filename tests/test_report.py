@@ -319,6 +319,16 @@ def test_control_and_intervention_are_told_where_they_were_run_and_only_there(re
     assert controls.verdicts(analyse(tracking.load_sweep(planted, sweep="planted")), str) == []
 
 
+def test_an_intervention_that_changes_nothing_says_so_and_one_without_triples_says_that(record):
+    runs = runs_of([ANALYTIC, NUMERIC, mode("Hybrid", h=1e-4)], range(10))
+    analysed = analyse(tracking.load_sweep(record("moot", runs), sweep="moot"))
+    (told,) = controls.verdicts(replace(analysed, runs=analysed.runs.assign(final_error=1e-9)), str)
+    assert "0.00 decades from analytic (95\u00a0% interval 0.00 to 0.00) and 0.00 from numeric" in told.text
+    (told,) = controls.verdicts(replace(analysed, runs=analysed.runs.assign(outcome="stuck")), str)
+    assert told.text.endswith("There is no triple in which all three converge.")
+    assert told.state == "not measured"
+
+
 def test_diagnostics_have_a_table(record, tmp_path):
     made(
         record("watched", runs_of([ANALYTIC, NUMERIC], range(4), n_epochs=60, diagnostics=True)),
