@@ -83,7 +83,7 @@ MANY_STEPS = 4
 def step_size(sweep: Sweep):
     """Share of runs that converge, and their median final error, against the step h of difference modes; a
     line for each kind of mode, annealed ones as stars."""
-    of, kinds = sweep.cell(*sweep.main_cell()), _steps(sweep)
+    kinds = _steps(sweep, of := sweep.cell(*sweep.main_cell()))
     if max(map(len, kinds.values()), default=0) < MANY_STEPS:
         return None
     sheet = Sheet([[1, 1]], [3])
@@ -131,12 +131,13 @@ def step_size(sweep: Sweep):
     return sheet, caption
 
 
-def _steps(sweep: Sweep) -> dict[str, list]:
-    """The difference modes of a sweep, (h, mode) by h, of each kind such as numeric or numeric annealed."""
+def _steps(sweep: Sweep, of: np.ndarray | bool = True) -> dict[str, list]:
+    """The difference modes of runs, (h, mode) by h, of each kind such as numeric or numeric annealed."""
     kinds = {}
     for mode in sweep.modes:
         family, arguments, variants = parse(mode)
-        if family in DIFFERENCES and "h" in arguments and set(variants) <= {"annealed"}:
+        wanted = family in DIFFERENCES and "h" in arguments and set(variants) <= {"annealed"}
+        if wanted and len(sweep.rows(mode, of)):
             kinds.setdefault(family + " annealed" * bool(variants), []).append((arguments["h"], mode))
     return {kind: sorted(members) for kind, members in kinds.items()}
 

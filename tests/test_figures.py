@@ -309,6 +309,16 @@ def test_the_power_of_h_and_the_medians_rest_on_steps_where_most_runs_converge()
     assert "h²·⁰ (numeric" not in appendix.step_size(Sweep(runs, sweep.error, "analytic", {})).caption
 
 
+def test_a_step_without_a_run_in_the_cell_is_not_drawn_in_its_picture():
+    sweep = sweep_of(STEPS, rates=[0.1, 0.3], n_seeds=9)
+    absent = ["numeric h=1e-7", "forward h=1e-7", STEPS[-1]]
+    elsewhere = np.isin(sweep.column("mode"), absent) & sweep.cell(0.1, 4)
+    picture = appendix.step_size(sweep.only(~elsewhere))
+    assert picture.figure.axes[0].get_xlim() == pytest.approx((1e-6 / 2, 1e-1 * 2))
+    assert "annealed" not in picture.caption
+    assert "–" not in picture.caption
+
+
 def test_continued_arms_are_drawn_by_the_tutorial_alone():
     sweep = tutorial_sweep()
     first, *others = every_picture(sweep, claim_of(sweep))
