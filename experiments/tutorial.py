@@ -116,9 +116,10 @@ def claim(analysed: "Analysis") -> Claim | None:
 
 
 def _factor(errors, printed) -> np.ndarray:
-    """How far from the printed errors, as a factor, the farthest of a row is; infinite for an error of 0."""
+    """How far from the printed errors, as a factor, the farthest of a row is; infinite for 0 and NaN."""
     with np.errstate(divide="ignore"):
-        return np.exp(np.abs(np.log(errors / np.array(printed))).max(axis=-1))
+        factor = np.exp(np.abs(np.log(errors / np.array(printed))).max(axis=-1))
+    return np.where(np.isnan(factor), np.inf, factor)
 
 
 def _up(x: float, places: int) -> float:

@@ -280,6 +280,16 @@ def test_tutorial_draws_the_printed_tables_and_says_what_the_start_is_worth():
     assert f"analytic ends {decades(late)} above numeric" in picture.caption
 
 
+def test_a_seed_that_diverged_is_never_the_nearest_to_the_printed_tables():
+    sweep = tutorial_sweep()
+    sweep.error[30:, [sweep.rows(mode)[5] for mode in ARMS]] = np.nan
+    lost = claim_of(sweep)
+    said = " ".join(verdict.text for verdict in lost.verdicts)
+    assert lost.seed != 5
+    assert "Seed 5 " not in said
+    assert "nan" not in said
+
+
 def test_look_alikes_that_were_picked_stand_in_no_median():
     sweep = tutorial_sweep()
     picked = replace(sweep, runs=sweep.runs.replace({"seed": {0: SEARCHED[0]}}))
