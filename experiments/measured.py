@@ -9,6 +9,7 @@ from experiments import outcomes
 from experiments.cells import DECIDED, epochs_name
 from experiments.comparison import TAUS
 from experiments.recorded import Recorded
+from experiments.settings import tidy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,10 +64,8 @@ def settings_of(runs: "pd.DataFrame") -> list[str]:
 
 
 def cell_names(runs: "pd.DataFrame", cell_keys: Sequence[str]) -> np.ndarray:
-    def words(key):
-        return [f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for value in runs[key]]
-
-    names = map(" ".join, zip(*map(words, cell_keys), strict=True)) if cell_keys else ["single"] * len(runs)
+    words = [[f"{key}={tidy(value)}" for value in runs[key]] for key in cell_keys]
+    names = map(" ".join, zip(*words, strict=True)) if words else ["single"] * len(runs)
     return np.array(list(names), dtype=object)
 
 

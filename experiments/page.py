@@ -9,6 +9,7 @@ from pathlib import Path
 from experiments import analysis, controls, measured, tracking, verdicts, wording
 from experiments.analysis import Analysis
 from experiments.outcomes import OUTCOMES
+from experiments.settings import tidy
 from experiments.wording import number, plural
 
 MOST_LISTED = 12
@@ -65,7 +66,7 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
         undefined=jinja2.StrictUndefined, lstrip_blocks=True,
     )  # fmt: skip
     shows = ("number", "percent", "points", "signed", "decades", "plural", "listed")
-    environment.filters |= {show: getattr(wording, show) for show in shows} | {"date": _date}
+    environment.filters |= {show: getattr(wording, show) for show in shows} | {"date": _date, "tidy": tidy}
     environment.filters["picture"] = lambda word: next(
         (p["name"] for p in pictures if word in p["name"]), None
     )

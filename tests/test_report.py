@@ -278,6 +278,21 @@ def test_a_derived_setting_makes_no_cell(record):
     assert analysed.cell_keys == ["hidden_size"]
 
 
+def test_values_that_differ_in_the_seventh_digit_are_cells_of_their_own(record, tmp_path):
+    rates = (0.1234567, 0.1234568)
+    runs = [
+        run
+        for rate in rates
+        for run in runs_of([ANALYTIC, NUMERIC], range(2), n_epochs=60, learning_rate=rate)
+    ]
+    page = made(uri := record("near", runs), "near", tmp_path)
+    analysed = analyse(tracking.load_sweep(uri, sweep="near"))
+    *cells, everything = analysed.comparisons["numeric h=1e-4"]
+    assert [(row["cell"], row["n_pairs"]) for row in cells] == [(f"learning_rate={r}", 2) for r in rates]
+    assert everything["n_pairs"] == 4
+    assert [page.count(f"<td>{rate}</td>") for rate in rates] == [1, 1]
+
+
 def test_what_no_grid_held_is_not_called_missing(record):
     runs = runs_of([ANALYTIC, NUMERIC], range(6), n_epochs=60)
     runs += runs_of([ANALYTIC], range(6), n_epochs=60, learning_rate=0.03)
