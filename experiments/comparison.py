@@ -13,7 +13,7 @@ import numpy as np
 CONFIDENCE = 0.95
 FLOOR = np.finfo(np.float64).eps ** 2  # 4.9e-32: differences between errors below this are rounding
 TAUS = np.array([float(f"1e-{k}") for k in range(1, 33)])
-FEWEST_SEEDS = 6  # fewer values bound no median at 95 %
+FEWEST = 6  # values, such as seeds: fewer bound no median at 95 %
 
 
 class Margins(NamedTuple):
@@ -38,7 +38,7 @@ class Estimate(NamedTuple):
 
     def verdict(self, margin) -> str:
         """`verdict`'s; of fewer than 6 seeds unresolved: one pair of one would bound a share above 1 %."""
-        return verdict((self.low, self.high), margin) if self.n_seeds >= FEWEST_SEEDS else "unresolved"
+        return verdict((self.low, self.high), margin) if self.n_seeds >= FEWEST else "unresolved"
 
 
 def verdict(interval, margin):
@@ -126,7 +126,7 @@ def design_effect(values, seed):
     """How much the variance of a mean over pairs grows because pairs share seeds; 1 when none do, or less.
 
     The variance of the seeds' sums over that of as many independent pairs (Rao & Scott 1992). Fewer than
-    FEWEST_SEEDS seeds cannot tell: then each seed counts as one pair. values (n_pairs,).
+    FEWEST seeds cannot tell: then each seed counts as one pair. values (n_pairs,).
     """
     values = np.asarray(values, dtype=float)
     if seed is None or values.size == 0:
@@ -134,7 +134,7 @@ def design_effect(values, seed):
     seeds, member = np.unique(np.asarray(seed), return_inverse=True)
     if seeds.size == values.size:
         return 1.0
-    if seeds.size < FEWEST_SEEDS:
+    if seeds.size < FEWEST:
         return values.size / seeds.size
     centred = values - values.mean()
     alone, together = (centred**2).sum(), (np.bincount(member, centred) ** 2).sum()
@@ -200,6 +200,11 @@ def median(values, upper=None, seed=None, confidence=CONFIDENCE) -> Estimate:
 def lift(error):
     """Errors lifted to FLOOR = eps²: below it they differ by rounding, and 0 has no logarithm."""
     return np.maximum(np.asarray(error, dtype=float), FLOOR)
+
+
+def at_floor(error) -> bool:
+    """Whether it is no more than FLOOR, also where that went through a logarithm: then it is a bound."""
+    return error <= FLOOR * (1 + 1e-9)
 
 
 def precision_profile(error, taus=TAUS):

@@ -64,7 +64,7 @@ def _intervention(analysed: Analysis, hybrid: str, mode: str, hybrid_name: str, 
         text = polished(f"{text}There is no triple in which all three converge.")
         return Verdict("intervention", question, "not measured", text, picture="tail")
     restored, kept = (comparison.median(depth[0] - other, seed=seed) for other in (depth[2], depth[1]))
-    least = "at least " if comparison.median(depth[0]).value <= np.log10(comparison.FLOOR) else ""
+    least = "at least " if comparison.at_floor(10.0 ** comparison.median(depth[0]).value) else ""
     margin, away = analysed.margins.decades, decades(abs(kept.value)).lstrip("+")
     side = f"{least}{away} {'below' if kept.value < 0 else 'above'}" if away != "0.00" else "0.00 from"
     text += (

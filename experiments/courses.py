@@ -3,11 +3,11 @@
 import numpy as np
 
 from experiments import comparison, outcomes
-from experiments.comparison import FLOOR
+from experiments.comparison import FEWEST, FLOOR
 from experiments.figures import Panel, Sheet, Strip, last, picture
 from experiments.styles import GREY
-from experiments.sweeps import FEWEST, Sweep, few_runs
-from experiments.wording import decades, listed, number, percent, plural, signed
+from experiments.sweeps import Sweep, few_runs
+from experiments.wording import decades, depth, listed, number, percent, plural, signed
 
 TAUS = (1e-3, 1e-9, 1e-15)
 LAWS = {"power": "a power law", "mixed": "neither law"}
@@ -122,7 +122,7 @@ def _largest_difference(sweep: Sweep) -> str:
         if not medians:
             continue
         rate, size = cell = max(medians, key=lambda cell: abs(medians[cell]))
-        own, of_reference = (_depth(10.0 ** np.median(final[rows])) for rows in cells[cell])
+        own, of_reference = (depth(10.0 ** np.median(final[rows])) for rows in cells[cell])
         said[mode] = f"{decades(medians[cell])} (medians {own} and {of_reference}"
         if len(medians) > 1:
             close = sum(abs(median) <= margin for median in medians.values())
@@ -131,10 +131,6 @@ def _largest_difference(sweep: Sweep) -> str:
     where = ", in the cell where it is most" if len(sweep.cells()) > 1 else ""
     head = f"Decades above {sweep.name(sweep.reference)}, by the median pair in which both converge{where}: "
     return head + sweep.each([*said], lambda mode: said[mode] + ")") + "."
-
-
-def _depth(error: float) -> str:
-    return f"≤ {number(error, 2)} (rounding)" if error <= FLOOR * (1 + 1e-9) else number(error, 2)
 
 
 # ---------------------------------------------------------------------------------------- 5 tail

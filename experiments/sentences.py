@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from experiments.cells import DECIDED, PRACTICAL
-from experiments.comparison import FLOOR, pairs_without_a_flip
-from experiments.wording import decades, interval, listed, number, percent, plural, points, signed
+from experiments.comparison import at_floor, pairs_without_a_flip
+from experiments.wording import decades, depth, interval, listed, number, percent, plural, points, signed
 
 STATES = ("different", "equivalent", "unresolved")
 Limits = Callable[[str], str]  # a field's interval, and where it lies
@@ -78,10 +78,8 @@ def _depth(row: Row, margin: float, limits: Limits) -> tuple[str, str]:
         return "There is no pair in which both converge.", "–"
     a, b, above, apart = row.a, row.b, row.depth > 0, decades(row.depth)
     medians = {arm: 10.0 ** row[f"{arm}_depth"] for arm in "ab"}
-    at_floor = {arm: median <= FLOOR * (1 + 1e-9) for arm, median in medians.items()}
-    floor = f"≤ {number(FLOOR, 2)} (rounding)"
-    told = [f"{floor if at_floor[arm] else number(medians[arm], 2)} for {row[arm]}" for arm in "ab"]
-    least = "at least " if at_floor["b" if above else "a"] else ""
+    told = [f"{depth(medians[arm])} for {row[arm]}" for arm in "ab"]
+    least = "at least " if at_floor(medians["b" if above else "a"]) else ""
     ends = f"{a} ends {least}{apart[1:]} decades {'above' if above else 'below'} {b}"
     ends = f"{a} and {b} end 0.00 decades apart" if apart == "0.00" else ends
     text = (

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.comparison import MARGINS, Margins, lift
+from experiments.comparison import FEWEST, MARGINS, Margins, lift
 from experiments.pairs import Pairing
 from experiments.styles import Style, in_order, name_of, style_of
 from experiments.wording import listed, plural
 
 MOST_MODES, MOST_VALUES = 10, 6  # in one picture; captions say what is left out
-FEWEST = 6  # runs that a median is drawn of as such: below, its 95 % interval does not exist
 
 
 @dataclass(frozen=True)

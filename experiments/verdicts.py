@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from experiments.cells import JUDGED, PRACTICAL
-from experiments.comparison import FEWEST_SEEDS, Margins, verdict
+from experiments.comparison import FEWEST, Margins, verdict
 from experiments.sentences import STATES, TOPICS, Row, Topic, cost, of_row
 from experiments.wording import listed, number, plural, polished
 
@@ -60,8 +60,8 @@ def _limits(row: Row, field: str, topic: Topic, margin: float) -> str:
     """The interval of all cells, and where it lies."""
     n_seeds, pooled = row[f"{field}_n_seeds"], _pooled(row, field, margin)
     where = f"{'beyond' if pooled == 'different' else 'within'} the margin of {topic.margin(margin)}"
-    if n_seeds < FEWEST_SEEDS:
-        where = f"from {plural(n_seeds, 'seed')}, too few to settle anything: it takes {FEWEST_SEEDS}"
+    if n_seeds < FEWEST:
+        where = f"from {plural(n_seeds, 'seed')}, too few to settle anything: it takes {FEWEST}"
     elif pooled == "unresolved":
         where = f"which leaves open whether it is {where}"
     elif pooled == "different" and row[f"{field}_verdict"] == "unresolved":

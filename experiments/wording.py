@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from experiments.comparison import FLOOR, at_floor
+
 INTERVAL = "95\u00a0% interval "
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -29,6 +31,11 @@ def decades(x: float) -> str:
     if x != x or abs(x) == float("inf"):
         return signed(x)
     return "0.00" if abs(x) < 0.005 else f"{x:+.2f}".replace("-", "−")
+
+
+def depth(error: float) -> str:
+    """A final error; where it is rounding, as the bound that it is."""
+    return f"≤ {number(FLOOR, 2)} (rounding)" if at_floor(error) else number(error, 2)
 
 
 def points(x: float) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from experiments.comparison import (
+    FEWEST,
     FLOOR,
     TAUS,
     Estimate,
@@ -201,6 +202,11 @@ def test_errors_below_rounding_are_equal():
     assert (lift([0, 1e-40, FLOOR]) == FLOOR).all()
     assert pytest.approx(4.93e-32, rel=1e-3) == FLOOR
     assert lift([1e-31, 0.5]).tolist() == [1e-31, 0.5]
+
+
+def test_fewest_is_how_many_values_bound_a_median():
+    assert np.isfinite(median(np.arange(FEWEST))[:3]).all()
+    assert np.isinf(median(np.arange(FEWEST - 1))[1:3]).all()
 
 
 @given(st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=40), st.randoms())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from experiments.cells import JUDGED, PRACTICAL
 from experiments.comparison import FLOOR, MARGINS, verdict
 from experiments.verdicts import summary, verdicts
-from experiments.wording import decades, listed, number, percent, points, signed
+from experiments.wording import decades, depth, listed, number, percent, points, signed
 
 MARGIN = {field: getattr(MARGINS, margin) for fields, margin in JUDGED.values() for field in fields}
 READ = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
@@ -197,6 +197,14 @@ def test_a_number_reads_back_to_its_three_digits(x):
 ])  # fmt: skip
 def test_numbers_are_written_as_people_write_them(show, x, text):
     assert show(x) == text
+
+
+@pytest.mark.parametrize(("error", "text"), [
+    (0.0, "≤ 4.9·10⁻³² (rounding)"), (FLOOR, "≤ 4.9·10⁻³² (rounding)"), (1e-20, "10⁻²⁰"),
+    (10.0 ** math.log10(FLOOR), "≤ 4.9·10⁻³² (rounding)"), (2 * FLOOR, "9.9·10⁻³²"),
+])  # fmt: skip
+def test_a_final_error_at_the_floor_is_a_bound(error, text):
+    assert depth(error) == text
 
 
 def test_lists_are_written_as_people_write_them():
