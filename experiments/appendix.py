@@ -143,12 +143,16 @@ def _steps(sweep: Sweep, of: np.ndarray | bool = True) -> dict[str, list]:
 
 
 def _power(h, depth) -> tuple[str, int]:
-    """By least squares, which power of h depths above rounding follow, "" for fewer than 3; their number."""
+    """By least squares, which power of h depths above rounding follow, and of how many.
+
+    "" for fewer than 3, and where the slopes from one h to the next differ: that is no power law.
+    """
     of = depth > 10 * FLOOR
-    if of.sum() < 3:
-        return "", int(of.sum())
-    power = np.polyfit(np.log10(h[of]), np.log10(depth[of]), 1)[0]
-    return f"{power:.1f}".translate(RAISED).replace(".", "·"), int(of.sum())
+    x, y = np.log10(h[of]), np.log10(depth[of])
+    if len(x) < 3 or np.ptp(np.diff(y) / np.diff(x)) > 0.5:
+        return "", len(x)
+    power = np.polyfit(x, y, 1)[0]
+    return f"{power:.2f}".translate(RAISED).replace(".", "·"), len(x)
 
 
 # ---------------------------------------------------------------------------------------- all modes

@@ -33,20 +33,20 @@ def precision(sweep: Sweep):
         for mode, of in rows.items():
             share = comparison.reached_by(reached[of], n_epochs)
             panel.step(epochs, share[epochs], where="post", **sweep.style(mode).line)
-            shares[mode].append(percent(np.mean(10.0 ** sweep.final[of] <= tau)))
         ends = {mode: np.isfinite(reached[of]).mean() for mode, of in rows.items()}
+        for mode, share in ends.items():
+            shares[mode].append(percent(share))
         panel.beside([sweep.label(mode, at, _later(sweep, mode, reached)) for mode, at in ends.items()])
     profile.logarithmic("x", f"error at most … after {plural(n_epochs, 'epoch')}", (4, FLOOR / 5))
     for mode, of in rows.items():
         share = comparison.precision_profile(10.0 ** sweep.final[of], depths)
         profile.plot(depths, share, **sweep.style(mode).line)
-    third = {mode: np.quantile(sweep.final[of], 0.3, method="lower") for mode, of in rows.items()}
-    profile.upright([sweep.label(mode, 10.0**x) for mode, x in third.items()], 0.3)  # on their lines
     profile.above("precision profile")
-    caption = f"Share of all runs that end within {listed([number(tau) for tau in TAUS])}: "
+    caption = f"Share of all runs that come within {listed([number(tau) for tau in TAUS])}: "
     caption += sweep.each(sweep.shown, lambda mode: ", ".join(shares[mode])) + "."
     if sweep.others:
-        caption += f" Beside names: how much later than {sweep.name(sweep.reference)}, by the median pair."
+        caption += f" Beside names: how much later than {sweep.name(sweep.reference)}, by the median pair ("
+        caption += "undetermined where too few get there)."
     if len({frozenset(sweep.column("learning_rate")[of].tolist()) for of in rows.values()}) > 1:
         caption += " Not all modes have the same learning rates."
     return sheet, caption + sweep.left_out()

@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
 from scipy.optimize import isotonic_regression
@@ -136,22 +135,8 @@ class Panel(Axes):
             if np.isfinite(y):
                 arrow = {"arrowstyle": "-", "color": color, "lw": 0.7, "relpos": (0, 0.5), "shrinkA": 1}
                 at, place = (1, np.clip(y, *sorted(self.get_ylim()))), self.get_yaxis_transform()
-                options = {"va": "center", "arrowprops": arrow, "annotation_clip": False, "gid": "spread 1"}
+                options = {"va": "center", "arrowprops": arrow, "annotation_clip": False, "gid": "beside"}
                 self._note(textwrap.fill(text, 44), at, (14, 0), place, color, **options)
-
-    def upright(self, labels: Sequence[Label], y: float) -> None:
-        """Labels at places x, within the panel, whose height is 1."""
-        for x, text, color in labels:
-            at, place = (np.clip(x, *sorted(self.get_xlim())), y), self.get_xaxis_transform()
-            halo = [withStroke(linewidth=2.5, foreground="white")]
-            options = {
-                "va": "center",
-                "ha": "center",
-                "rotation": 90,
-                "path_effects": halo,
-                "gid": "spread 0",
-            }
-            self._note(textwrap.fill(text, 16), at, (0, 0), place, color, **options)
 
     def above(self, *lines: str | tuple[str, str]) -> None:
         """Lines of text, or (text, colour), above the panel, the last nearest to it."""
@@ -251,8 +236,7 @@ class Sheet:
                     panel.set_position((left / width, y / height, wide / width, tall / height))
                 y -= own[:, 2].max() + PAD
         for panel in self.panels:
-            for direction in (0, 1):
-                _spread(panel, direction)
+            _spread(panel)
 
 
 def _handle(style: Style | dict):
@@ -269,19 +253,19 @@ def _edges(panel: Panel) -> np.ndarray:
     return np.array(edges) / panel.figure.dpi
 
 
-def _spread(panel: Panel, direction: int) -> None:
-    """Move labels along x or y: each as near to its place as the others let it be, within the panel."""
-    labels = [text for text in panel.texts if text.get_gid() == f"spread {direction}"]
+def _spread(panel: Panel) -> None:
+    """Move the labels beside it: each as near to its height as the others let it be, within the panel."""
+    labels = [text for text in panel.texts if text.get_gid() == "beside"]
     if not labels:
         return
-    low, high = panel.bbox.get_points()[:, direction]
-    place = np.array([panel.transData.transform(label.xy)[direction] for label in labels])
+    low, high = panel.bbox.intervaly
+    place = np.array([panel.transData.transform(label.xy)[1] for label in labels])
     order = np.argsort(place, kind="stable")
-    place, size = place[order], np.array([Text.get_window_extent(labels[i]).size[direction] for i in order])
+    place, size = place[order], np.array([Text.get_window_extent(labels[i]).height for i in order])
     ahead = np.concatenate([[0.0], np.cumsum((size[1:] + size[:-1]) / 2)])
     start = isotonic_regression(place - ahead).x.clip(low, max(low, high - ahead[-1]))
     for i, shift in zip(order, (start + ahead - place) * 72 / panel.figure.dpi, strict=True):
-        labels[i].xyann = np.add(labels[i].xyann, (0, shift) if direction else (shift, 0))
+        labels[i].xyann = np.add(labels[i].xyann, (0, shift))
 
 
 def span(*errors) -> tuple[float, float]:

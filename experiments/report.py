@@ -19,6 +19,7 @@ from experiments import analysis, measured, page, tracking, tutorial
 from experiments.analysis import Analysis, ReportError, analyse
 from experiments.comparison import Margins
 from experiments.stores import usual
+from experiments.wording import plural
 
 CONFIG = Path(__file__).resolve().parent.parent / "conf" / "report.yaml"
 MARGIN = {  # of what, below which value, what is right
@@ -42,13 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 shutil.copytree(report, folder, dirs_exist_ok=True)
             except OSError as error:
-                fault = getattr(error, "strerror", None) or error
+                several = isinstance(error, shutil.Error)  # of which the first is told
+                fault = error.args[0][0][2] if several else error.strerror
                 raise ReportError(f"output={folder}: {fault}; give a folder that can be written") from None
             tracking.attach(given.store, sweep.run_id, report)
     except (ReportError, tracking.StoreError) as fault:
         print(fault, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     told, judged = [], page.judge(analysed)
+    if sweep.status != "FINISHED":
+        told.append(f"the sweep is {sweep.status}: it holds {plural(len(sweep.runs), 'run')} so far")
     for mode, verdicts in judged.items():
         told += [f"{mode} against {analysed.reference}"] if len(judged) > 1 else []
         told += [f"{one.state:>12}  {one.question}  {one.short}" for one in verdicts]

@@ -41,6 +41,9 @@ def command() -> None:
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)()
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # `| head` has read enough: nobody is there to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except Exception as error:
         if whole or not (isinstance(error, StoreError) or of_the_user(error)):
             raise

@@ -14,6 +14,7 @@ from experiments.runs import LARGEST_STACK, Trained, failed_run, planned, proven
 from experiments.settings import Settings, check_command, digest, read
 from experiments.stores import usual
 from experiments.wording import plural
+from hydra_plugins._faults import FailedJobs
 
 COPIED = 200_000  # values copied at once from other sweeps: two seconds without an ear for Ctrl-C
 NAMED = {"learning_rate", "hidden_size", "mode", "seed"}  # what every run is named by
@@ -175,7 +176,7 @@ def run_alone(config: DictConfig) -> float:
         return np.nan
     try:
         store = tracking.open_store(config.tracking.uri)  # before training: it may not be there
-        trained = train([settings])
+        trained = _trained(settings)
         print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
         (run,) = runs([settings], trained)
         run_id = store.record_run(config.tracking.experiment, run)
@@ -183,3 +184,13 @@ def run_alone(config: DictConfig) -> float:
         raise SystemExit(str(fault)) from None
     print(f"{run.tags['outcome']}; recorded as run {run_id} in {tracking.masked(config.tracking.uri)}")
     return trained_error(run)
+
+
+def _trained(settings: Settings) -> Trained:
+    """A stack of one. What a mode of the user raises is told as in a sweep; our own errors keep a trace."""
+    try:
+        return train([settings])
+    except Exception as error:
+        if type(settings.estimator).__module__.startswith("tinynet."):
+            raise
+        raise FailedJobs({0: error}, [[]]) from error

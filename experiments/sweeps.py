@@ -11,7 +11,7 @@ from experiments.pairs import Pairing
 from experiments.styles import Style, in_order, name_of, style_of
 from experiments.wording import listed, plural
 
-MOST_MODES, MOST_VALUES = 10, 6  # in one picture; captions say what is left out
+MOST_MODES, MOST_VALUES = 11, 6  # in one picture; captions say what is left out
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,9 @@ class Sweep:
         """What a picture leaves out, as the end of its caption."""
         parts = []
         if len(self.shown) < len(self.modes):
-            parts.append(f"{len(self.shown)} of {len(self.modes)} modes")
+            missing = [self.name(mode) for mode in self.modes if mode not in self.shown]
+            named = f" (not {listed(missing)})" if len(missing) < 4 else ""
+            parts.append(f"{len(self.shown)} of {len(self.modes)} modes{named}")
         if any(len(self.values(name)) > MOST_VALUES for name in ("learning_rate", "hidden_size")):
             parts.append(f"at most {MOST_VALUES} × {MOST_VALUES} of {len(self.cells())} cells")
         return self.omitted + (f" Drawn: {listed(parts)}; the tables hold all." if parts else "")

@@ -73,7 +73,7 @@ def of_the_user(error: Exception) -> bool:
     """Whether the command line or a config is at fault: Hydra or OmegaConf found it, or it is a Fault."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     found_by = frames[-1].f_globals.get("__name__", "") if frames else ""
-    return isinstance(error, HydraException) or found_by.startswith(("hydra.", "omegaconf."))
+    return isinstance(error, HydraException) or found_by.startswith(("hydra.", "omegaconf.", "yaml."))
 
 
 def told(error: Exception, names: Callable[[], list[str]] = list) -> str:
@@ -85,6 +85,8 @@ def told(error: Exception, names: Callable[[], list[str]] = list) -> str:
     if isinstance(error, OverrideParseException):
         reason = re.sub(r"^Error parsing override '.*?' | expecting \{.*", "", text)
         return f"{error.override}: not understood ({reason}); give setting=value, odd characters in quotes"
+    if type(error).__module__.startswith("yaml."):
+        return f"a config file: not understood ({text}); give YAML"
     if isinstance(error, TypeError):  # [1,2] where Hydra took a list for one of names
         return f"a config group: not understood ({text}); give the name of an option, as in group=option"
     for pattern, saying in SAYINGS:

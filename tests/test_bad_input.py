@@ -1,7 +1,10 @@
 """Bad command lines and files, through the real entry: one message, exit code not 0, nothing recorded."""
 
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 import time
 import tracemalloc
 from contextlib import closing
@@ -158,6 +161,36 @@ def test_a_message_leaves_python_without_a_traceback_and_with_code_1(tmp_path):
 def test_a_run_alone_is_not_trained_for_a_store_that_is_not_there(tmp_path):
     printed = run(tmp_path, "tracking.uri=http://127.0.0.1:1", code=1)
     assert re.fullmatch(r"tracking.uri=http://127.0.0.1:1: the server does not answer; see .*\n", printed)
+
+
+def test_a_mode_of_the_users_that_fails_is_told_without_a_traceback(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "failing.py").write_text(
+        "class Mode:\n"
+        "    def evaluations(self, network):\n        return 1\n"
+        "    def estimate(self, row, params, epoch, draws):\n        raise KeyError('x')\n"
+    )
+    printed = run(tmp_path, "gradient._target_=failing.Mode", code=1)
+    assert "1 of 1 jobs failed:\n  KeyError: 'x'; HYDRA_FULL_ERROR=1 tells where" in printed
+    assert "Traceback" not in printed
+
+
+def test_a_config_file_that_is_no_yaml_is_named(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "broken.yaml").write_text("a: [\n")
+    printed = run(tmp_path, "--config-dir", str(tmp_path), "experiment=broken", code=1)
+    assert says("a config file: not understood .*broken.yaml.*; give YAML", printed)
+    assert "Traceback" not in printed
+
+
+def test_a_reader_that_has_had_enough_ends_a_sweep_quietly(tmp_path):
+    command = f"{sys.executable} -m experiments.run experiment=quick | true"
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
 
 
 def test_a_refused_sweep_has_not_waited_for_mlflow(tmp_path, monkeypatch):
