@@ -166,12 +166,14 @@ def test_hydras_own_launcher_runs_our_jobs_one_by_one(tmp_path):
 def test_sigterm_ends_a_sweep_and_its_workers_as_ctrl_c_does(tmp_path):
     words = ["-m", "seed=0,1", "n_epochs=1000000", "hydra.launcher.n_jobs=2"]
     command = [sys.executable, "-m", "experiments.run", *words]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
     with subprocess.Popen(
-        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
+        command, cwd=tmp_path, env=clean | {"PYTHONPATH": str(ROOT)}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as started:  # fmt: skip
         assert "2 runs of 1000000 epochs" in started.stdout.readline()
         while not (tmp_path / "mlflow.db").exists() or not sweeps(store(tmp_path)):
+            assert started.poll() is None
             time.sleep(0.1)
         time.sleep(2)  # the workers
         started.send_signal(signal.SIGTERM)
