@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from servers import Server
 from test_sweep import ROOT, run
 from test_tracking import (  # noqa: F401  (laws of any store: here they meet the uri below, a database)
     record,
@@ -56,13 +57,16 @@ def uri(postgres, laws):
 
 
 @pytest.fixture(scope="module")
-def places(template, postgres, starting, tmp_path_factory):
-    """kind -> a folder, and the URI of an empty store as a user writes it."""
-    starting.wait()
+def places(template, postgres, tmp_path_factory):
+    """kind -> a folder, and the URI of an empty store as a user writes it: also a server of its own."""
+    server = Server(tmp_path_factory.mktemp("sweeps"), template)
+    server.start()
+    server.wait()
     folders = {kind: tmp_path_factory.mktemp(kind) for kind in KINDS}
     file = shutil.copy(template, folders["sqlite"])
-    uris = f"sqlite:///{file}", postgres.database("sweeps"), starting.uri
-    return {kind: (folders[kind], uri) for kind, uri in zip(KINDS, uris, strict=True)}
+    uris = f"sqlite:///{file}", postgres.database("sweeps"), server.uri
+    yield {kind: (folders[kind], uri) for kind, uri in zip(KINDS, uris, strict=True)}
+    server.kill()
 
 
 @pytest.fixture(scope="module")
