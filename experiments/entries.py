@@ -51,14 +51,15 @@ def complete(run: Run, parent: str | None = None) -> Run:
 
 def checked(run: Run) -> Run:
     """The run as it arrives in the store: names that MLflow takes, text, finite curves. Raises ValueError."""
-    names = {NAME: run.name[: LONGEST["key"]]} if run.fingerprint else {}
+    name = run.name[: LONGEST["key"]]
+    names = {NAME: name} if run.fingerprint else {}
     single = {key: ([0], [value]) for key, value in run.metrics.items()}
     curves = {
         valid_name("metric", key): _finite(key, curve) for key, curve in {**single, **run.curves}.items()
     }
     return replace(
         run,
-        name=run.name[: LONGEST["key"]],
+        name=name,
         params={key: valid("param", key, str(value)) for key, value in run.params.items()},
         tags={key: valid("tag", key, str(value)) for key, value in {**run.tags, **names}.items()},
         metrics={},

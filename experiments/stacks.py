@@ -52,8 +52,9 @@ class Sweep:
         self.seconds["compose"] = time.perf_counter() - self.began
         print(terminal.plan(experiment, jobs, tracking.masked(uri)), flush=True)
         if self.config.dry_run:
-            foreseen = tracking.foreseen(uri, experiment, fingerprint, fingerprints)
-            there, elsewhere = (0, 0) if self.config.fresh else foreseen
+            there = elsewhere = 0
+            if not self.config.fresh:
+                there, elsewhere = tracking.foreseen(uri, experiment, fingerprint, fingerprints)
             copied = f" ({elsewhere:,} would be copied from other sweeps)" if elsewhere else ""
             print("\n".join(f"  {job.name()}" for job in jobs))
             print(f"  {there:,} of {plural(len(jobs), 'run')} are there{copied}")
@@ -71,10 +72,11 @@ class Sweep:
         )
         self.n_runs = len(jobs)
         recorded = self.sweep.recorded()
-        wanted = [planned(job, self.also) for job in jobs if job.fingerprint not in recorded]
+        job_of = {key: job for key, job in zip(fingerprints, jobs, strict=True) if key not in recorded}
         taken = 0
-        if wanted and not self.config.fresh:
-            taken = self.sweep.take_over(wanted, max(1, COPIED // max(job.n_epochs for job in jobs)))
+        if job_of and not self.config.fresh:
+            at_once = max(1, COPIED // max(job.n_epochs for job in jobs))
+            taken = self.sweep.take_over(job_of, lambda key: planned(job_of[key], self.also), at_once)
             recorded = self.sweep.recorded()  # another process may have recorded some by now, too
         done = {i: recorded[key] for i, key in enumerate(fingerprints) if key in recorded}
         self.results = {fingerprints[i]: (jobs[i], *done[i]) for i in done}

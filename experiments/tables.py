@@ -8,7 +8,7 @@ import hashlib
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, islice, repeat
 
@@ -201,19 +201,21 @@ class Tables:
         self._delete(connection, [key for key, whole in found.items() if not whole])
         return [key for key in ids if not found.get(key)]
 
-    def take_over(self, place, parent: tuple[str, int], runs: Mapping[str, object], at_once: int) -> int:
+    def take_over(
+        self, place, parent: tuple[str, int], fingerprints: Iterable[str], run_of: Callable, at_once: int
+    ) -> int:
         """Copy runs, FINISHED in other sweeps, into this one, with the name and params given; how many.
 
-        runs: fingerprint -> run. So many in a transaction, as a copy inside the database: their curves
-        never come to Python.
+        run_of(fingerprint) -> run, asked for what is found only. So many in a transaction, as a copy inside
+        the database: their curves never come to Python.
         """
         owner, start = parent
-        donors, taken, at_once = self.finished(runs), 0, min(at_once, CHUNK)
+        donors, taken, at_once = self.finished(fingerprints), 0, min(at_once, CHUNK)
         for at in range(0, len(donors), at_once):
             new = {run_id(start, owner, key): key for key in list(donors)[at : at + at_once]}
             with self._transaction(self.runs.c.run_uuid == owner) as connection:
                 absent = sorted(self._absent(connection, list(new)))
-                rows = ((key, donors[new[key]], runs[new[key]]) for key in absent)
+                rows = ((key, donors[new[key]], run_of(new[key])) for key in absent)
                 taken += self._copy(connection, place, owner, list(rows))
         return taken
 

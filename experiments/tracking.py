@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from difflib import get_close_matches
 from importlib.metadata import version
@@ -258,14 +258,17 @@ class Sweep:
             found = self.store.backend.recorded(self.run_id)
         return {key: (outcome, np.inf if error is None else error) for key, (outcome, error) in found.items()}
 
-    def take_over(self, runs: Sequence[Run], at_once: int) -> int:
+    def take_over(self, fingerprints: Iterable[str], run_of: Callable[[str], Run], at_once: int) -> int:
         """Copy from other sweeps of the store those that it holds; how many. Names and params are ours.
 
-        at_once: runs in a transaction, which nothing can interrupt.
+        run_of(fingerprint) -> run, asked for what is found only. at_once: runs in a transaction, which
+        nothing can interrupt.
         """
+        place, parent = self._place, (self.run_id, self._start)
         with complaints(self.store.where):
-            wanted = {run.fingerprint: checked(run) for run in runs}
-            taken = self.store.backend.take_over(self._place, (self.run_id, self._start), wanted, at_once)
+            taken = self.store.backend.take_over(
+                place, parent, fingerprints, lambda key: checked(run_of(key)), at_once
+            )
         self._changed |= taken > 0
         return taken
 

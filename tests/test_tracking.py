@@ -377,12 +377,12 @@ def test_a_run_taken_over_is_the_run_but_for_its_name_params_and_sweep(uri, temp
     def again(run):
         return replace(run, name=f"{run.name} again", params={**run.params, "problem": "xor"})
 
-    wanted = [again(run) for run in some_runs(8)]
+    wanted = {run.fingerprint: again(run) for run in some_runs(8)}
     record(tracking.open_store(uri), runs)
     before = tracking.load_sweep(uri, sweep="first")
     sweep = tracking.open_store(uri).open_sweep("wider", "beef", "second", {}, {})
-    assert sweep.take_over(wanted, 2) == 5
-    assert sweep.take_over(wanted, 2) == 0
+    assert sweep.take_over(wanted, wanted.__getitem__, 2) == 5
+    assert sweep.take_over(wanted, wanted.__getitem__, 2) == 0
     sweep.end("FINISHED")
     record(tracking.open_store(other), [again(run) for run in runs if not run.failed], "wider", "second")
     ours, theirs = (tracking.load_sweep(address, sweep="second") for address in (uri, other))
@@ -395,7 +395,9 @@ def test_a_run_taken_over_is_the_run_but_for_its_name_params_and_sweep(uri, temp
         np.testing.assert_array_equal(ours.curves[key], curve)
     assert len(tracking.load_sweep(uri, sweep="first").runs) == len(runs)
     third = tracking.open_store(uri).open_sweep("third", "cafe", "third", {}, {})
-    assert third.take_over(wanted, 2) == 5  # of the newest copies: one parent, one name each
+    assert (
+        third.take_over(wanted, wanted.__getitem__, 2) == 5
+    )  # of the newest copies: one parent, one name each
     assert third.recorded() == sweep.recorded()
 
 
@@ -405,7 +407,7 @@ def test_runs_that_are_deleted_for_good_meanwhile_are_not_taken_over(uri, monkey
     (there, gone), found = [run.fingerprint for run in runs], store.backend.finished
     monkeypatch.setattr(store.backend, "finished", lambda wanted: found(wanted) | {gone: "0" * 32})
     sweep = store.open_sweep("wider", "beef", "second", {}, {})
-    assert sweep.take_over(runs, 10) == 1
+    assert sweep.take_over([there, gone], lambda key: runs[key == gone], 10) == 1
     assert set(sweep.recorded()) == {there}
 
 
