@@ -32,10 +32,7 @@ from test_tracking import (  # noqa: F401  (laws of any store: here they meet th
 
 from experiments import page, report, stacks, tables, tracking
 
-pytestmark = [
-    pytest.mark.usefixtures("starting"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # MLflow's own, of its dependencies
-]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, of its dependencies
 KINDS = ["sqlite", "postgresql", "server"]
 N_RUNS = 16
 QUICK = ("experiment=quick", "seed=0,1")
