@@ -15,9 +15,10 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import env_override
 
-from experiments import settings, stacks
-from experiments.stores import StoreError, masked
-from hydra_plugins._faults import FailedJobs, names_in, of_the_user, told
+from experiments.store.address import StoreError, masked
+from experiments.sweep import settings
+from experiments.sweep import task as stacks
+from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs, names_in, of_the_user, told
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 settings.register()

@@ -11,8 +11,8 @@ import subprocess
 import sys
 from contextlib import closing, suppress
 
-from experiments import tracking
-from experiments.stores import Address, StoreError, address, masked, usual
+from experiments.store import tracking
+from experiments.store.address import Address, StoreError, address, masked, usual
 
 TRIES = 50  # ports after the one asked for
 

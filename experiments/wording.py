@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from experiments.comparison import FLOOR, at_floor
+from experiments.analysis.statistics import FLOOR, at_floor
 
 INTERVAL = "95\u00a0% interval "
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -4,9 +4,9 @@ import os
 
 import pytest
 from hypothesis import settings
-from servers import Postgres, Server
 
-from experiments import tracking
+from experiments.store import tracking
+from tests.servers import Postgres, Server
 
 settings.register_profile("tinynet", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("tinynet")

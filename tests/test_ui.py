@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments import tracking, ui
-from experiments.tracking import Run
+from experiments import ui
+from experiments.store import tracking
+from experiments.store.tracking import Run
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, of its dependencies

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments import cells
-from experiments.comparison import MARGINS, Margins
-from experiments.measured import cell_names, settings_of, table_of_runs
-from experiments.pairs import Pairing, pair_up
-from experiments.recorded import Recorded
+from experiments.analysis.analysis import estimates as cells
+from experiments.analysis.pairs import Pairing, pair_up
+from experiments.analysis.statistics import MARGINS, Margins
+from experiments.analysis.table import cell_names, settings_of, table_of_runs
+from experiments.store.loaded import Recorded
 
 if TYPE_CHECKING:
     import pandas as pd

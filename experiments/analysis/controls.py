@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from experiments import comparison
-from experiments.analysis import Analysis
-from experiments.cells import DECIDED
-from experiments.runs import NUDGE
-from experiments.verdicts import Verdict
+from experiments.analysis.analysis import Analysis
+from experiments.analysis.analysis import statistics as comparison
+from experiments.analysis.estimates import DECIDED
+from experiments.report.verdicts import Verdict
+from experiments.sweep.runs import NUDGE
 from experiments.wording import decades, interval, number, percent, plural, points, polished
 
 NUDGED = "analytic nudged"

@@ -14,8 +14,17 @@ from functools import partial
 
 import numpy as np
 
-from experiments import comparison
-from experiments.comparison import MARGINS, Estimate, Margins, lift, mcnemar, other, share, share_difference
+from experiments.analysis.analysis import statistics as comparison
+from experiments.analysis.statistics import (
+    MARGINS,
+    Estimate,
+    Margins,
+    lift,
+    mcnemar,
+    other,
+    share,
+    share_difference,
+)
 
 PRACTICAL = {"epochs": 1e-3, "epochs_1e-6": 1e-6, "epochs_1e-9": 1e-9}  # field -> error whose epochs count
 JUDGED = {  # question -> its fields of comparison.csv, and the margin that decides on them

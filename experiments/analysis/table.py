@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments import outcomes
-from experiments.cells import DECIDED, epochs_name
-from experiments.comparison import TAUS
-from experiments.recorded import Recorded
-from experiments.settings import tidy
+from experiments.analysis.estimates import DECIDED, epochs_name
+from experiments.analysis.statistics import TAUS
+from experiments.store.loaded import Recorded
+from experiments.sweep.settings import tidy
+from tinynet import outcomes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from experiments.comparison import Estimate, lift, median, share
-from experiments.verdicts import Verdict
+from experiments.analysis.statistics import Estimate, lift, median, share
+from experiments.report.verdicts import Verdict
 from experiments.wording import decades, interval, number, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from experiments.analysis import Analysis
+    from experiments.analysis.analysis import Analysis
 
 EPOCHS = (10, 20, 30, 40, 50, 60)
 # as the tutorial prints them: mean over rows of the error right after each row's own update, h = 1e-4

@@ -29,7 +29,7 @@ from statistics import median
 import numpy as np
 
 import tinynet
-from experiments.theirs import N_EPOCHS, Points, log_batch, log_metric, plain_loop
+from experiments.benchmark.peers import N_EPOCHS, Points, log_batch, log_metric, plain_loop
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def measure(folder: Path, *command: str) -> Measured:
     return Measured(seconds, usage.ru_maxrss * bytes_each / 1e6, text, folder)
 
 
-OURS, THEIRS = ("-m", "experiments.run"), ("-m", "experiments.theirs")
+OURS, THEIRS = ("-m", "experiments.run"), ("-m", "experiments.benchmark.peers")
 
 
 def grid(n_runs: int) -> list[str]:
@@ -247,7 +247,10 @@ class Recording:
         import hydra
         import mlflow
 
-        from experiments import run, settings, stacks, tracking
+        from experiments import run
+        from experiments.store import tracking
+        from experiments.sweep import settings
+        from experiments.sweep import task as stacks
 
         with hydra.initialize_config_dir(str(run.CONF), version_base="1.3"):
             one = settings.read(hydra.compose("config"))

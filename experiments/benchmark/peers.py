@@ -1,6 +1,6 @@
 """What people write today, for the benchmark: the tutorial's loop, recorded from Hydra sweeps in two ways.
 
-python -m experiments.theirs log_metric -m gradient=analytic,numeric seed=range(5)
+python -m experiments.benchmark.peers log_metric -m gradient=analytic,numeric seed=range(5)
 """
 
 import sys

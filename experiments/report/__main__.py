@@ -15,13 +15,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments import analysis, measured, page, tracking, tutorial
-from experiments.analysis import Analysis, ReportError, analyse
-from experiments.comparison import Margins
-from experiments.stores import usual
+from experiments.analysis.analysis import Analysis, ReportError, analyse, analysis, tutorial
+from experiments.analysis.analysis import table as measured
+from experiments.analysis.statistics import Margins
+from experiments.report.__main__ import page
+from experiments.store import tracking
+from experiments.store.address import usual
 from experiments.wording import plural
 
-CONFIG = Path(__file__).resolve().parent.parent / "conf" / "report.yaml"
+CONFIG = Path(__file__).resolve().parents[2] / "conf" / "report.yaml"
 MARGIN = {  # of what, below which value, what is right
     "share": ("share of pairs", 1.0, "a share above 0 and below 1, such as 0.01"),
     "decades": ("decades of depth", float("inf"), "decades above 0, such as 0.1"),
@@ -108,8 +110,8 @@ def slug(name: str) -> str:
 
 def pictures(analysed: Analysis, claim: tutorial.Claim | None) -> list:
     """The pictures that the sweep has something to show in, in the order of the report."""
-    from experiments.appendix import every_picture
-    from experiments.sweeps import Sweep
+    from experiments.report.figures.estimators import every_picture
+    from experiments.report.figures.view import Sweep
 
     pairs = {mode: pairing for mode, pairing in analysed.pairings.items()
              if mode not in analysed.own_rate}  # pictures of a cell draw the partners in it  # fmt: skip

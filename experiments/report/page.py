@@ -6,11 +6,14 @@ from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
-from experiments import analysis, controls, measured, tracking, verdicts, wording
-from experiments.analysis import Analysis
-from experiments.outcomes import OUTCOMES
-from experiments.settings import tidy
+from experiments import wording
+from experiments.analysis.analysis import Analysis, analysis, controls
+from experiments.analysis.analysis import table as measured
+from experiments.report.__main__ import verdicts
+from experiments.store import tracking
+from experiments.sweep.settings import tidy
 from experiments.wording import number, plural
+from tinynet.outcomes import OUTCOMES
 
 MOST_LISTED = 12
 TOLD = (
@@ -30,7 +33,7 @@ REASONS = {
 
 def names(analysed: Analysis) -> dict[str, str]:
     """Mode -> its name in pictures and sentences."""
-    from experiments.styles import name_of
+    from experiments.report.figures.styles import name_of
 
     return {mode: name_of(mode, analysed.modes) for mode in analysed.modes}
 
@@ -62,7 +65,8 @@ def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], s
     also = controls.verdicts(analysed, name.__getitem__)
     states = [v.state for of in (*judged.values(), also, claim.verdicts if claim else ()) for v in of]
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True,
+        trim_blocks=True,
         undefined=jinja2.StrictUndefined, lstrip_blocks=True,
     )  # fmt: skip
     shows = ("number", "percent", "points", "signed", "decades", "plural", "listed")

@@ -6,8 +6,8 @@ a is the mode in question, b the reference.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from experiments.cells import DECIDED, PRACTICAL
-from experiments.comparison import at_floor, pairs_without_a_flip
+from experiments.analysis.estimates import DECIDED, PRACTICAL
+from experiments.analysis.statistics import at_floor, pairs_without_a_flip
 from experiments.wording import decades, depth, interval, listed, number, percent, plural, points, signed
 
 STATES = ("different", "equivalent", "unresolved")

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.cells import JUDGED, PRACTICAL
-from experiments.comparison import FEWEST, Margins, verdict
-from experiments.sentences import STATES, TOPICS, Row, Topic, cost, of_row
+from experiments.analysis.estimates import JUDGED, PRACTICAL
+from experiments.analysis.statistics import FEWEST, Margins, verdict
+from experiments.report.sentences import STATES, TOPICS, Row, Topic, cost, of_row
 from experiments.wording import listed, number, plural, polished
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from experiments.tables import FINGERPRINT, PARENT, SWEEP, now
+from experiments.store.sql import FINGERPRINT, PARENT, SWEEP, now
 
 BATCH = 900  # metrics in one request, beside 100 params or tags: MLflow takes 1,000 entries
 NEWEST_FIRST = ("attributes.start_time DESC", "attributes.run_id DESC")

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from experiments.tables import FINGERPRINT, NAME, PARENT
+from experiments.store.sql import FINGERPRINT, NAME, PARENT
 
 LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # characters that MLflow keeps
 

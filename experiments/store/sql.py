@@ -14,7 +14,7 @@ from itertools import chain, islice, repeat
 
 import numpy as np
 
-from experiments.stores import TURN, in_turns
+from experiments.store.address import TURN, in_turns
 
 # What MLflow 3.17 keeps of a run: column names in the order of its models.
 REVISION = "dc11669786a5"

@@ -20,10 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 
-from experiments.client import Client
-from experiments.entries import Run, checked, complete, context
-from experiments.recorded import Recorded, assemble
-from experiments.stores import (
+from experiments.store.address import (
     PATIENCE,
     Address,
     NoStore,
@@ -33,9 +30,12 @@ from experiments.stores import (
     complaints,
     make_sqlite,
 )
-from experiments.stores import StoreError as StoreError  # for those who call us
-from experiments.stores import masked as masked
-from experiments.tables import COLUMNS, PARENT, REVISION, SWEEP, Tables, now
+from experiments.store.address import StoreError as StoreError  # for those who call us
+from experiments.store.address import masked as masked
+from experiments.store.client import Client
+from experiments.store.entries import Run, checked, complete, context
+from experiments.store.loaded import Recorded, assemble
+from experiments.store.sql import COLUMNS, PARENT, REVISION, SWEEP, Tables, now
 
 _CLIENTS = 8  # threads that talk to a server
 GREETING = 5  # seconds that a server has to answer at first

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 
-from experiments.stores import UNDERSTOOD
-from hydra_plugins._faults import suggestion
+from experiments.store.address import UNDERSTOOD
+from hydra_plugins.hydra_stacked_launcher.messages import suggestion
 from tinynet.network import ACTIVATIONS
 
 LARGEST_NET = 1_000_000  # weights

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 import tinynet
-from experiments import outcomes
-from experiments.entries import Run
-from experiments.settings import Settings, code, digest
+from experiments.store.entries import Run
+from experiments.sweep.settings import Settings, code, digest
+from tinynet import outcomes
 
 EPOCHS_TO = {f"epochs_to_1e-{k}": float(f"1e-{k}") for k in (3, 6, 9)}  # to sort and chart by
 WATCHED = {  # metric: field of tinynet's Diagnostics

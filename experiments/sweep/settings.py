@@ -22,9 +22,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import tinynet
-from experiments.rules import LARGEST_NET, OF_A_RUN, OF_THE_COMMAND, faults
-from experiments.stores import address
-from hydra_plugins._faults import one_line, suggestion, told
+from experiments.store.address import address
+from experiments.sweep.rules import LARGEST_NET, OF_A_RUN, OF_THE_COMMAND, faults
+from hydra_plugins.hydra_stacked_launcher.messages import one_line, suggestion, told
 
 MOST_EVALUATIONS = 10_000_000  # of the error, for one step
 HARNESS = ("tracking", "fresh", "dry_run")  # of the whole command, not of a run
@@ -244,7 +244,7 @@ def _rows_digest(rows: tinynet.Problem) -> str:
 def code(estimator: type = tinynet.Network) -> str:
     """Hash of the source that decides what is recorded: tinynet's, ours, that of a user's own estimator."""
     sources = sorted(Path(tinynet.__file__).parent.glob("*.py"))
-    sources += [Path(__file__).with_name(name) for name in ("runs.py", "outcomes.py")]
+    sources.append(Path(__file__).with_name("runs.py"))
     own = getattr(sys.modules.get(estimator.__module__), "__file__", None)
     if own and Path(own) not in sources:
         sources.append(Path(own))

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from experiments import terminal, tracking
-from experiments.runs import LARGEST_STACK, Trained, failed_run, planned, provenance, runs, train
-from experiments.settings import Settings, check_command, digest, read
-from experiments.stores import usual
+from experiments.store import tracking
+from experiments.store.address import usual
+from experiments.sweep import terminal
+from experiments.sweep.runs import LARGEST_STACK, Trained, failed_run, planned, provenance, runs, train
+from experiments.sweep.settings import Settings, check_command, digest, read
 from experiments.wording import plural
-from hydra_plugins._faults import FailedJobs
+from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs
 
 COPIED = 200_000  # values copied at once from other sweeps: two seconds without an ear for Ctrl-C
 NAMED = {"learning_rate", "hidden_size", "mode", "seed"}  # what every run is named by

@@ -9,10 +9,10 @@ from statistics import median
 import numpy as np
 from tqdm import tqdm
 
-from experiments.entries import LONGEST
-from experiments.outcomes import OUTCOMES
-from experiments.settings import Settings, tidy
+from experiments.store.entries import LONGEST
+from experiments.sweep.settings import Settings, tidy
 from experiments.wording import plural
+from tinynet.outcomes import OUTCOMES
 
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 LINE = 80  # characters of an axis on the terminal

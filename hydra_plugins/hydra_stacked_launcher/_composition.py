@@ -22,7 +22,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.nodes import StringNode
 
-from hydra_plugins._faults import one_line
+from hydra_plugins.hydra_stacked_launcher.messages import one_line
 
 BASES_KEPT = 64  # compositions by Hydra, one per choice of groups, half a megabyte each
 OUTPUT_DIR = (

@@ -12,9 +12,9 @@ from hydra.core.utils import JobReturn, JobRuntime, JobStatus
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from hydra_plugins._composition import Composer, hydra_config
-from hydra_plugins._faults import Fault, folded, names_in, told
-from hydra_plugins._stacks import stacked, trained
+from hydra_plugins.hydra_stacked_launcher._composition import Composer, hydra_config
+from hydra_plugins.hydra_stacked_launcher._stacks import stacked, trained
+from hydra_plugins.hydra_stacked_launcher.messages import Fault, folded, names_in, told
 
 Overrides = Sequence[str]  # one job's, as on the command line
 GIVE_UP = 50  # jobs failed before one was trained: the fault is not theirs

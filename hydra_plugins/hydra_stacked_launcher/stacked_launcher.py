@@ -30,9 +30,9 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override, 
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins._composition import hydra_config
-from hydra_plugins._faults import FailedJobs, Fault, one_line
-from hydra_plugins._launch import Launch, Overrides
+from hydra_plugins.hydra_stacked_launcher._composition import hydra_config
+from hydra_plugins.hydra_stacked_launcher._core import Launch, Overrides
+from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs, Fault, one_line
 
 MOST_WORKERS = 1000  # processes that a slip of the keyboard would start
 
@@ -67,7 +67,7 @@ class StackedTask(Protocol):
 
 @dataclass
 class StackedLauncherConf:
-    _target_: str = "hydra_plugins.stacked.StackedLauncher"
+    _target_: str = "hydra_plugins.hydra_stacked_launcher.stacked_launcher.StackedLauncher"
     # most jobs in one stack, null for no limit; memory grows with it, speed hardly does beyond some thousands
     max_stack: int | None = 2000
     # stacks trained at the same time; 1 trains in this process, -1 takes every core
@@ -81,7 +81,7 @@ class StackedLauncherConf:
 
 @dataclass
 class StackedSweeperConf:
-    _target_: str = "hydra_plugins.stacked.StackedSweeper"
+    _target_: str = "hydra_plugins.hydra_stacked_launcher.stacked_launcher.StackedSweeper"
     # most jobs of one launch, for an ordinary task; a stackable task's sweep is one launch
     max_batch_size: int | None = None
     # the axes: overrides as on the command line, where they can be given again to replace these

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from experiments.cells import JUDGED, PRACTICAL, compare, epochs_name
-from experiments.comparison import MARGINS
+from experiments.analysis.estimates import JUDGED, PRACTICAL, compare, epochs_name
+from experiments.analysis.statistics import MARGINS
 
 nan, inf = np.nan, np.inf
 

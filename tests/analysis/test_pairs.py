@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.pairs import pair_up
+from experiments.analysis.pairs import pair_up
 
 RUN = st.tuples(
     st.sampled_from("pqr"), st.sampled_from("abc"), st.sampled_from(["s", "t", ""]), st.booleans()

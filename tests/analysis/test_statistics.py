@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from experiments.comparison import (
+from experiments.analysis.statistics import (
     FEWEST,
     FLOOR,
     TAUS,

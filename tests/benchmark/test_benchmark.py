@@ -12,9 +12,9 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from experiments import benchmark
-from experiments.benchmark import Line, Measured, Recording
-from experiments.theirs import log_batch, log_metric
+from experiments.benchmark import __main__ as benchmark
+from experiments.benchmark.__main__ import Line, Measured, Recording
+from experiments.benchmark.peers import log_batch, log_metric
 
 
 def test_trainer_and_plain_loop_compute_the_same():

@@ -30,9 +30,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from hydra_plugins._composition import Composer, hydra_config
+from hydra_plugins.hydra_stacked_launcher._composition import Composer, hydra_config
 
-APPS = Path(__file__).parent / "stacked_apps"
+APPS = Path(__file__).parent / "apps"
 STACKED = ["hydra/launcher=stacked", "hydra/sweeper=stacked"]
 
 
@@ -257,7 +257,7 @@ class Tracked:
 
 
 def sweep(task, *overrides, options=STACKED):
-    """All JobReturns of a sweep of the app in stacked_apps, made in this process."""
+    """All JobReturns of a sweep of the app in apps, made in this process."""
     with initialize_config_dir(str(APPS / "conf"), version_base="1.3"):
         hydra = GlobalHydra.instance().hydra
         given = ["hydra.mode=MULTIRUN", *options, *overrides]

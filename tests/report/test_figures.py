@@ -16,15 +16,18 @@ from hypothesis import strategies as st
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from experiments import appendix, courses, endings, outcomes
-from experiments.appendix import every_picture
-from experiments.comparison import Margins
-from experiments.figures import Sheet
-from experiments.pairs import pair_up
-from experiments.styles import Style, luminance, name_of, style_of
-from experiments.sweeps import Sweep, few
-from experiments.tutorial import EPOCHS, PRINTED, SEARCHED, claim
+from experiments.analysis.pairs import pair_up
+from experiments.analysis.statistics import Margins
+from experiments.analysis.tutorial import EPOCHS, PRINTED, SEARCHED, claim
+from experiments.report.figures import curves as courses
+from experiments.report.figures import estimators as appendix
+from experiments.report.figures import outcomes as endings
+from experiments.report.figures.estimators import every_picture
+from experiments.report.figures.sheet import Sheet
+from experiments.report.figures.styles import Style, luminance, name_of, style_of
+from experiments.report.figures.view import Sweep, few
 from experiments.wording import decades
+from tinynet import outcomes
 
 SEVEN = ["analytic", "numeric h=1e-4", "numeric h=1e-2", "forward h=1e-4", "hybrid h=1e-4",
          "complex_step h=1e-20", "spsa h=1e-4 n_samples=16"]  # fmt: skip

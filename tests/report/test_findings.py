@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 FINDINGS = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
 CLAIMS, COMMANDS = FINDINGS.split("## Commands")
 RUN = re.compile(r"experiments\.run experiment=(\w+)")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import probes
+from experiments.report.figures import kinks as probes
 from experiments.wording import number
 
 

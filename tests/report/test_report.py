@@ -13,17 +13,19 @@ import pandas as pd
 import pytest
 
 import tinynet
-from experiments import controls, report, stacks, tracking, tutorial
-from experiments.analysis import analyse, compare, left_out
-from experiments.comparison import MARGINS
-from experiments.measured import n_rows as rows_of_problem
-from experiments.page import judge
-from experiments.settings import digest, read
-from experiments.styles import name_of
-from experiments.verdicts import verdicts
+from experiments.analysis.analysis import analyse, compare, controls, left_out, tutorial
+from experiments.analysis.statistics import MARGINS
+from experiments.analysis.table import n_rows as rows_of_problem
+from experiments.report import __main__ as report
+from experiments.report.figures.styles import name_of
+from experiments.report.page import judge
+from experiments.report.verdicts import verdicts
+from experiments.store import tracking
+from experiments.sweep import task as stacks
+from experiments.sweep.settings import digest, read
 from experiments.wording import decades as verdict_decades
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 EVIL = "<script>alert(1)</script>"
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.cells import JUDGED, PRACTICAL
-from experiments.comparison import FLOOR, MARGINS, verdict
-from experiments.verdicts import summary, verdicts
+from experiments.analysis.estimates import JUDGED, PRACTICAL
+from experiments.analysis.statistics import FLOOR, MARGINS, verdict
+from experiments.report.verdicts import summary, verdicts
 from experiments.wording import decades, depth, listed, number, percent, points, signed
 
 MARGIN = {field: getattr(MARGINS, margin) for fields, margin in JUDGED.values() for field in fields}

@@ -9,9 +9,14 @@ import sys
 from dataclasses import replace
 
 import pytest
-from servers import Server
-from test_sweep import ROOT, run
-from test_tracking import (  # noqa: F401  (laws of any store: here they meet the uri below, a database)
+
+from experiments.report import __main__ as report
+from experiments.report import page
+from experiments.store import sql as tables
+from experiments.store import tracking
+from experiments.sweep import task as stacks
+from tests.servers import Server
+from tests.store.test_store import (  # noqa: F401  (laws of any store: here they meet the uri below, a database)
     record,
     same,
     some_runs,
@@ -29,8 +34,7 @@ from test_tracking import (  # noqa: F401  (laws of any store: here they meet th
     test_the_newest_sweep_is_loaded_or_the_one_named,
     test_what_is_loaded_is_what_was_recorded,
 )
-
-from experiments import page, report, stacks, tables, tracking
+from tests.sweep.test_sweep import ROOT, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, of its dependencies
 KINDS = ["sqlite", "postgresql", "server"]

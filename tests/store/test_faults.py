@@ -19,10 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from servers import Server
-from test_sweep import ROOT, store
 
-from experiments import analysis, measured, tracking
+from experiments.analysis.analysis import analysis
+from experiments.analysis.analysis import table as measured
+from experiments.store import tracking
+from tests.servers import Server
+from tests.sweep.test_sweep import ROOT, store
 
 pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 SMALL = ("experiment=quick", "seed=range(3)", "n_epochs=60")  # 24 runs, 0.1 s

@@ -21,14 +21,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import client, entries, stores, tables, tracking
-from experiments.tracking import Run, StoreError
+from experiments.store import address as stores
+from experiments.store import client, entries, tracking
+from experiments.store import sql as tables
+from experiments.store.tracking import Run, StoreError
 
 pytestmark = [
     pytest.mark.usefixtures("starting"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # MLflow's own, of its dependencies
 ]
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture

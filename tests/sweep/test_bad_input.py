@@ -12,12 +12,15 @@ from contextlib import closing
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_settings import PLAIN
-from test_sweep import ROOT, process, run, store
 
-from experiments import report, stacks, tracking, ui
-from experiments.rules import OF_A_RUN
-from experiments.settings import read
+from experiments import ui
+from experiments.report import __main__ as report
+from experiments.store import tracking
+from experiments.sweep import task as stacks
+from experiments.sweep.rules import OF_A_RUN
+from experiments.sweep.settings import read
+from tests.sweep.test_settings import PLAIN
+from tests.sweep.test_sweep import ROOT, process, run, store
 
 WHOLE = "give a whole number from"
 TARGET = "class or function that can be imported"
@@ -202,7 +205,7 @@ def test_a_refused_sweep_has_not_waited_for_mlflow(tmp_path, monkeypatch):
 
 
 def test_an_error_of_ours_keeps_its_traceback(tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.stacks.train", lambda stack: {}["a bug"])
+    monkeypatch.setattr("experiments.sweep.task.train", lambda stack: {}["a bug"])
     with pytest.raises(KeyError, match="a bug"):
         run(tmp_path, "n_epochs=2")
 

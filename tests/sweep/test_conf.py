@@ -8,10 +8,10 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from experiments import settings
-from hydra_plugins.stacked import overrides_of
+from experiments.sweep import settings
+from hydra_plugins.hydra_stacked_launcher.stacked_launcher import overrides_of
 
-CONF = Path(__file__).parent.parent / "conf"
+CONF = Path(__file__).parent.parent.parent / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 settings.register()
 

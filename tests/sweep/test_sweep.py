@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 import tinynet
-from experiments import stacks, tracking
 from experiments.run import command
-from experiments.tracking import load_sweep, sweeps
+from experiments.store import tracking
+from experiments.store.tracking import load_sweep, sweeps
+from experiments.sweep import task as stacks
 from tinynet import gradients
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 STORE = "sqlite:///mlflow.db"
 
 

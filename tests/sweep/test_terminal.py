@@ -8,11 +8,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Transformer
 from hypothesis import given
 from hypothesis import strategies as st
-from test_settings import PLAIN
 
-from experiments import terminal
-from experiments.settings import read
+from experiments.sweep import terminal
+from experiments.sweep.settings import read
 from experiments.wording import plural
+from tests.sweep.test_settings import PLAIN
 
 
 class Terminal(io.StringIO):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.runs import watched_epochs
+from experiments.sweep.runs import watched_epochs
 from tinynet import Network, Problem, train
 from tinynet.gradients import SPSA, Analytic, ForwardGradient, Hybrid, Numeric, estimate
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.outcomes import LAWS, OUTCOMES, classify, diverged_epoch, epochs_to, final_error, law
+from tinynet.outcomes import LAWS, OUTCOMES, classify, diverged_epoch, epochs_to, final_error, law
 
 ZERO = 0.5  # mean(t²) of the tutorial's targets 1 1 0 0
 nan, inf = np.nan, np.inf

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_gradients import MODES, networks
 
+from tests.tinynet.test_gradients import MODES, networks
 from tinynet import Network, Problem, train, training
 from tinynet.gradients import Analytic, Forward, Numeric
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from experiments import comparison, outcomes
-from experiments.comparison import FEWEST, FLOOR
-from experiments.figures import Panel, Sheet, Strip, last, picture
-from experiments.styles import GREY
-from experiments.sweeps import Sweep, few_runs
+from experiments.analysis.analysis import statistics as comparison
+from experiments.analysis.statistics import FEWEST, FLOOR
+from experiments.report.figures.sheet import Panel, Sheet, Strip, last, picture
+from experiments.report.figures.styles import GREY
+from experiments.report.figures.view import Sweep, few_runs
 from experiments.wording import decades, depth, listed, number, percent, plural, signed
+from tinynet import outcomes
 
 TAUS = (1e-3, 1e-9, 1e-15)
 LAWS = {"power": "a power law", "mixed": "neither law"}

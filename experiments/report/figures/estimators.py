@@ -2,13 +2,16 @@
 
 import numpy as np
 
-from experiments import comparison, courses, endings, probes
-from experiments.comparison import FLOOR
-from experiments.courses import end_of_runs
-from experiments.figures import Panel, Picture, Sheet, Strip, last, picture, span
-from experiments.styles import DIFFERENCES, parse, style_of
-from experiments.sweeps import Sweep, few, few_runs
-from experiments.tutorial import ARMS, EPOCHS, PRINTED, SEARCHED, Claim
+from experiments.analysis.analysis import statistics as comparison
+from experiments.analysis.statistics import FLOOR
+from experiments.analysis.tutorial import ARMS, EPOCHS, PRINTED, SEARCHED, Claim
+from experiments.report.figures import curves as courses
+from experiments.report.figures import kinks as probes
+from experiments.report.figures import outcomes as endings
+from experiments.report.figures.curves import end_of_runs
+from experiments.report.figures.sheet import Panel, Picture, Sheet, Strip, last, picture, span
+from experiments.report.figures.styles import DIFFERENCES, parse, style_of
+from experiments.report.figures.view import Sweep, few, few_runs
 from experiments.wording import RAISED, decades, listed, number, percent, plural
 
 # ---------------------------------------------------------------------------------------- 1 tutorial

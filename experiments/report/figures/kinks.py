@@ -6,8 +6,8 @@ Computed from tinynet alone, the same every time.
 import numpy as np
 
 import tinynet
-from experiments.figures import Sheet, last, picture
-from experiments.styles import Style, style_of
+from experiments.report.figures.sheet import Sheet, last, picture
+from experiments.report.figures.styles import Style, style_of
 from experiments.wording import RAISED, listed, number, plural
 from tinynet import gradients
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from experiments import comparison
-from experiments.figures import Panel, Sheet, Strip, picture
-from experiments.outcomes import CONVERGED_BELOW
-from experiments.styles import GREY, Style
-from experiments.sweeps import Sweep, few
+from experiments.analysis.analysis import statistics as comparison
+from experiments.report.figures.sheet import Panel, Sheet, Strip, picture
+from experiments.report.figures.styles import GREY, Style
+from experiments.report.figures.view import Sweep, few
 from experiments.wording import decades, number, percent, plural
+from tinynet.outcomes import CONVERGED_BELOW
 
 ENDS = {  # in the order of a bar, from light to dark, so that it holds in grey; ink of its number
     "converged": ("#c9e5cb", f"converged (< {number(CONVERGED_BELOW)})", "#222222"),

@@ -21,9 +21,9 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
 from scipy.optimize import isotonic_regression
 
-from experiments.outcomes import CONVERGED_BELOW
-from experiments.styles import Style
+from experiments.report.figures.styles import Style
 from experiments.wording import number
+from tinynet.outcomes import CONVERGED_BELOW
 
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: all machines agree

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.comparison import FEWEST, MARGINS, Margins, lift
-from experiments.pairs import Pairing
-from experiments.styles import Style, in_order, name_of, style_of
+from experiments.analysis.pairs import Pairing
+from experiments.analysis.statistics import FEWEST, MARGINS, Margins, lift
+from experiments.report.figures.styles import Style, in_order, name_of, style_of
 from experiments.wording import listed, plural
 
 MOST_MODES, MOST_VALUES = 11, 6  # in one picture; captions say what is left out
