@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from experiments.analysis.statistics import FLOOR, at_floor
+import numpy as np
+
+from tinynet.outcomes import FLOOR, at_floor
 
 INTERVAL = "95\u00a0% interval "
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -56,6 +58,15 @@ def plural(n: float, noun: str) -> str:
 
 def listed(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def tidy(value: object) -> str:
+    """0.0001 -> 1e-4, 600.0 -> 600: as short as people write it, and exact."""
+    if not isinstance(value, float):
+        return str(value)
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return np.format_float_positional(value, trim="-")
+    return np.format_float_scientific(value, trim="-", exp_digits=1).replace("e+", "e")
 
 
 def interval(low: float, high: float, show: Callable = number) -> str:

@@ -14,6 +14,7 @@ CONVERGED_BELOW = 1e-3
 SILENT_WITHIN = 1e-3  # of the error of answering 0
 FALLING_BELOW = 0.9  # of the error at half time
 DIVERGED_ABOVE = 10.0  # times the error of answering 0
+FLOOR = np.finfo(np.float64).eps ** 2  # 4.9e-32: differences between errors below this are rounding
 LAWS = ("exponential", "power", "mixed", "flat", "undecided", "none")
 
 
@@ -66,6 +67,16 @@ def final_error(error):
     """The error after the last epoch, (n_runs,); inf where it is not finite, so that it sorts last."""
     last = _curves(error)[-1]
     return np.where(np.isfinite(last), last, np.inf)
+
+
+def lift(error):
+    """Errors lifted to FLOOR = eps²: below it they differ by rounding, and 0 has no logarithm."""
+    return np.maximum(np.asarray(error, dtype=float), FLOOR)
+
+
+def at_floor(error) -> bool:
+    """Whether it is no more than FLOOR, also where that went through a logarithm: then it is a bound."""
+    return error <= FLOOR * (1 + 1e-9)
 
 
 def law(error):

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 CONFIDENCE = 0.95
-FLOOR = np.finfo(np.float64).eps ** 2  # 4.9e-32: differences between errors below this are rounding
 TAUS = np.array([float(f"1e-{k}") for k in range(1, 33)])
 FEWEST = 6  # values, such as seeds: fewer bound no median at 95 %
 
@@ -195,16 +194,6 @@ def median(values, upper=None, seed=None, confidence=CONFIDENCE) -> Estimate:
         low, high = float(np.sort(bounds[0])[k - 1]), float(np.sort(bounds[1])[n - k])
     value = centres[0] if centres[0] == centres[1] else np.nan
     return Estimate(value, low, high, n, _n_seeds(sides[0], seed))
-
-
-def lift(error):
-    """Errors lifted to FLOOR = eps²: below it they differ by rounding, and 0 has no logarithm."""
-    return np.maximum(np.asarray(error, dtype=float), FLOOR)
-
-
-def at_floor(error) -> bool:
-    """Whether it is no more than FLOOR, also where that went through a logarithm: then it is a bound."""
-    return error <= FLOOR * (1 + 1e-9)
 
 
 def precision_profile(error, taus=TAUS):

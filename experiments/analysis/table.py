@@ -8,7 +8,7 @@ import numpy as np
 from experiments.analysis.estimates import DECIDED, epochs_name
 from experiments.analysis.statistics import TAUS
 from experiments.store.loaded import Recorded
-from experiments.sweep.settings import tidy
+from experiments.wording import tidy
 from tinynet import outcomes
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from experiments.analysis.analysis import Analysis, analysis, controls
 from experiments.analysis.analysis import table as measured
 from experiments.report.__main__ import verdicts
 from experiments.store import tracking
-from experiments.sweep.settings import tidy
-from experiments.wording import number, plural
+from experiments.wording import number, plural, tidy
 from tinynet.outcomes import OUTCOMES
 
 MOST_LISTED = 12

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import hydra
-import numpy as np
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -24,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 import tinynet
 from experiments.store.address import address
 from experiments.sweep.rules import LARGEST_NET, OF_A_RUN, OF_THE_COMMAND, faults
+from experiments.wording import tidy
 from hydra_plugins.hydra_stacked_launcher.messages import one_line, suggestion, told
 
 MOST_EVALUATIONS = 10_000_000  # of the error, for one step
@@ -219,15 +219,6 @@ def _label(text: str) -> str:
     if not target.startswith("tinynet.") and any(name == target_name({"_target_": one}) for one in OURS):
         name = target  # not to be taken for ours
     return " ".join([name, *(f"{key}={tidy(given[key])}" for key in shown)])
-
-
-def tidy(value: object) -> str:
-    """0.0001 -> 1e-4, 600.0 -> 600: as short as people write it, and exact."""
-    if not isinstance(value, float):
-        return str(value)
-    if value == 0 or 1e-3 <= abs(value) < 1e6:
-        return np.format_float_positional(value, trim="-")
-    return np.format_float_scientific(value, trim="-", exp_digits=1).replace("e+", "e")
 
 
 def digest(*parts: object) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from experiments.store.entries import LONGEST
-from experiments.sweep.settings import Settings, tidy
-from experiments.wording import plural
+from experiments.sweep.settings import Settings
+from experiments.wording import plural, tidy
 from tinynet.outcomes import OUTCOMES
 
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinynet
-from experiments.sweep.settings import code, read, tidy
+from experiments.sweep.settings import code, read
+from experiments.wording import tidy
 
 PLAIN = {
     "learning_rate": 0.1, "hidden_size": 4, "seed": 0, "n_epochs": 60, "activation": "relu", "bias": False,
