@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 from experiments.benchmark import __main__ as benchmark
-from experiments.benchmark.__main__ import Line, Measured, Recording
-from experiments.benchmark.peers import log_batch, log_metric
+from experiments.benchmark import composition, sweep, trainer
+from experiments.benchmark.measuring import OURS, THEIRS, Line, Measured, extrapolate, grid, measure
+from experiments.benchmark.peers import N_EPOCHS, log_batch, log_metric
+from experiments.benchmark.recording import Recording
 
 
 def test_trainer_and_plain_loop_compute_the_same():
-    lines = list(benchmark.trainer(None, hidden_sizes=(2,), stacks=(1, 3), rounds=1))
+    lines = list(trainer.lines(None, hidden_sizes=(2,), stacks=(1, 3), rounds=1))
     apart = [line for line in lines if "difference" in line.what]
     assert len(lines) == 6
     assert all(line.ratio > 0 for line in lines if line not in apart)
@@ -27,40 +29,41 @@ def test_trainer_and_plain_loop_compute_the_same():
 
 
 def test_another_computation_would_be_seen(monkeypatch):
-    assert benchmark.disagreement("analytic", hidden_size=4, seed=5) < 1e-13
-    loop = benchmark.plain_loop
-    monkeypatch.setattr(benchmark, "plain_loop", lambda *case: loop(*case, learning_rate=0.1 + 1e-9))
-    assert benchmark.disagreement("analytic", hidden_size=4, seed=5) > 1e-10
+    assert trainer.disagreement("analytic", hidden_size=4, seed=5) < 1e-13
+    loop = trainer.plain_loop
+    monkeypatch.setattr(trainer, "plain_loop", lambda *case: loop(*case, learning_rate=0.1 + 1e-9))
+    assert trainer.disagreement("analytic", hidden_size=4, seed=5) > 1e-10
 
 
 def test_extrapolation_is_exact_on_a_line_and_says_what_it_rests_on():
-    seconds, source = benchmark.extrapolate((4, 24), (2 + 4 * 0.3, 2 + 24 * 0.3), 1000)
+    seconds, source = extrapolate((4, 24), (2 + 4 * 0.3, 2 + 24 * 0.3), 1000)
     assert seconds == pytest.approx(302)
     assert source == "4 and 24: 2.0 s and 300 ms each"
-    seconds, source = benchmark.extrapolate((4, 24), (20, 10), 1000)
+    seconds, source = extrapolate((4, 24), (20, 10), 1000)
     assert math.isnan(seconds)
     assert "too noisy" in source
 
 
 def test_composition_counts_the_jobs_of_both_launchers(tmp_path):
-    (line,) = benchmark.composition(tmp_path, n_jobs=8, sizes=(4, 8), rounds=1)
+    (line,) = composition.lines(tmp_path, n_jobs=8, sizes=(4, 8), rounds=1)
     assert line.extrapolated.startswith("4 and 8: ")
     assert "* extrapolated from 4 and 8: " in str(line)
     with pytest.raises(RuntimeError, match="no_such_key"):
-        benchmark.measure(tmp_path, *benchmark.OURS, "no_such_key=1")
+        measure(tmp_path, *OURS, "no_such_key=1")
 
 
 def test_jobs_that_got_lost_would_be_seen(monkeypatch, tmp_path):
-    said = "analytic lr=0.1 H=4 seed=0\n" * 7 + "1.5\n"
-    monkeypatch.setattr(benchmark, "measure", lambda folder, *_: Measured(1.0, 1.0, said, folder))
+    output = "analytic lr=0.1 H=4 seed=0\n" * 7 + "1.5\n"
+    monkeypatch.setattr(composition, "measure", lambda folder, *_: Measured(1.0, 1.0, output, folder))
     with pytest.raises(RuntimeError, match="7 jobs came out of 8"):
-        list(benchmark.composition(tmp_path, n_jobs=8, rounds=1))
+        list(composition.lines(tmp_path, n_jobs=8, rounds=1))
 
 
 def errors(database) -> dict[tuple, list[float]]:
     """The error curve of every run with a seed, by gradient, learning rate and seed."""
     with closing(sqlite3.connect(database)) as store:
-        params, curves = {}, {}
+        params = {}
+        curves = {}
         for run, key, value in store.execute("SELECT run_uuid, key, value FROM params"):
             params.setdefault(run, {})[key] = value
         query = "SELECT run_uuid, value FROM metrics WHERE key = 'error' ORDER BY step"
@@ -73,22 +76,24 @@ def errors(database) -> dict[tuple, list[float]]:
 def test_all_three_programs_record_the_same_errors(tmp_path):
     installed = find_spec("hydra_plugins.hydra_joblib_launcher")  # extra: bench
     joblib = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"] if installed else []
-    grid = benchmark.grid(4)
-    theirs = [*benchmark.THEIRS, "log_metric", *grid], [*benchmark.THEIRS, "log_batch", *grid, *joblib]
-    commands = [*benchmark.OURS, *grid], *theirs
+    commands = [
+        [*OURS, *grid(4)],
+        [*THEIRS, "log_metric", *grid(4)],
+        [*THEIRS, "log_batch", *grid(4), *joblib],
+    ]
     with ThreadPoolExecutor() as pool:
-        runs = pool.map(lambda command: benchmark.measure(tmp_path, *command), commands)
+        runs = pool.map(lambda command: measure(tmp_path, *command), commands)
         ours, *theirs = [errors(run.folder / "mlflow.db") for run in runs]
     assert len(ours) == 4
     for recorded in theirs:
         assert recorded.keys() == ours.keys()
         for key, curve in recorded.items():
-            assert len(curve) == benchmark.N_EPOCHS + 1
+            assert len(curve) == N_EPOCHS + 1
             np.testing.assert_allclose(curve, ours[key], rtol=1e-6)
 
 
 def programs_that_take(fixed: float, each: float):
-    """In place of benchmark.measure: seconds and megabytes that grow with the number of runs."""
+    """In place of measuring.measure: seconds and megabytes that grow with the number of runs."""
 
     def measure(folder, *command):
         seeds = re.search(r"seed=range\((\d+)\)", " ".join(command))
@@ -99,16 +104,16 @@ def programs_that_take(fixed: float, each: float):
 
 
 def test_every_extrapolated_figure_of_the_sweep_is_marked(monkeypatch, tmp_path):
-    monkeypatch.setattr(benchmark, "measure", programs_that_take(fixed=5, each=0.5))
-    for line in benchmark.sweep(tmp_path, rounds=1):
+    monkeypatch.setattr(sweep, "measure", programs_that_take(fixed=5, each=0.5))
+    for line in sweep.lines(tmp_path, rounds=1):
         assert (line.ours, line.theirs) == (pytest.approx(505), pytest.approx(505))
         assert "5.0 s and 500 ms each" in str(line)
         assert f"{line.theirs:.0f}*" in str(line)
 
 
 def test_proportion_compares_large_with_many_small(monkeypatch, tmp_path):
-    monkeypatch.setattr(benchmark, "measure", programs_that_take(fixed=0, each=0.01))
-    *goals, seconds, megabytes = benchmark.memory(tmp_path)
+    monkeypatch.setattr(sweep, "measure", programs_that_take(fixed=0, each=0.01))
+    *goals, seconds, megabytes = sweep.growth(tmp_path)
     assert [line.ours for line in goals] == [0, 0, 100, 100]
     assert [line.met for line in goals] == [True, True, False, True]
     assert seconds.ratio == megabytes.ratio == 1
@@ -120,7 +125,8 @@ def recorded(tmp_path_factory):
 
     before = mlflow.get_tracking_uri()
     ways = Recording(tmp_path_factory.mktemp("recording"), n_runs=4)
-    wrote = ways.ours() and ways.rows()
+    ways.ours()
+    wrote = ways.rows()
     assert all(seconds > 0 for seconds in (ways.raw(), ways.theirs(log_batch, 2), ways.theirs(log_metric, 2)))
     yield ways, wrote
     mlflow.set_tracking_uri(before)
@@ -129,7 +135,7 @@ def recorded(tmp_path_factory):
 def test_raw_sqlite_writes_what_ours_wrote(recorded):
     ways, wrote = recorded
     assert len(wrote["runs"]) == 4
-    assert len(wrote["metrics"]) > 4 * benchmark.N_EPOCHS
+    assert len(wrote["metrics"]) > 4 * N_EPOCHS
     assert ways.rows() == wrote
 
 
@@ -153,11 +159,11 @@ def test_log_batch_and_log_metric_write_what_ours_wrote(recorded):
 
 
 def test_table_and_machine_name_neither_host_nor_user(monkeypatch, tmp_path, capsys):
-    def trainer(folder):
+    def lines(folder):
         """One line."""
         yield Line("a", 2.0, "s", 1000.0, "3 runs", goal=400)
 
-    monkeypatch.setitem(benchmark.SECTIONS, "trainer", trainer)
+    monkeypatch.setitem(benchmark.SECTIONS, "trainer", lines)
     output = tmp_path / "bench.csv"
     benchmark.main(["--only", "trainer", "--output", str(output)])
     text = output.read_text()
