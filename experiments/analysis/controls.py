@@ -1,83 +1,102 @@
 """What the control changes, a nudge of the start, and the intervention, the analytic gradient at kinks."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.analysis.analysis import Analysis
-from experiments.analysis.analysis import statistics as comparison
-from experiments.analysis.estimates import DECIDED
-from experiments.report.verdicts import Verdict
-from experiments.sweep.runs import NUDGE
-from experiments.wording import decades, interval, number, percent, plural, points, polished
+import tinynet
+from experiments.analysis import statistics
+from experiments.analysis.estimates import POOL
+from experiments.modes import parse
+from experiments.analysis.pairs import Pairing
+from experiments.analysis.statistics import Estimate, Margins
+from experiments.analysis.table import DECIDED
+from tinynet.outcomes import lift
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NUDGED = "analytic nudged"
+NUDGE = tinynet.gradients.Numeric().h  # standard deviation of what start=nudged adds to each weight
 
 
-def verdicts(analysed: Analysis, name: Callable[[str], str]) -> list[Verdict]:
-    """Of each numeric mode with its control or its intervention in the sweep; name: of a mode, in words."""
-    paired, judged = {mode for mode, pairing in analysed.pairings.items() if len(pairing.a)}, []
-    for mode in sorted(paired) if analysed.reference == "analytic" else ():
-        kind, _, h = mode.partition(" h=")
-        if kind == "numeric" and " " not in h:
-            if NUDGED in paired and float(h) == NUDGE:
-                judged.append(_control(analysed, mode, name(mode)))
-            if (hybrid := f"hybrid h={h}") in paired:
-                judged.append(_intervention(analysed, hybrid, mode, name(hybrid), name(mode)))
-    return judged
+def controls(
+    runs: "pd.DataFrame", pairings: Mapping[str, Pairing], reference: str, margins: Margins
+) -> tuple[list[dict], list[dict]]:
+    """Rows of estimates.csv, and of controls.csv: the counts behind them.
+
+    Of each numeric mode with its control in the sweep, question "control": the share of pairs whose outcome
+    is not the reference's, less the share that a nudge of the start by NUDGE changes. With its intervention,
+    questions "restored" and "removed": decades of hybrid less analytic, and less numeric, where all three
+    converge.
+    """
+    rows = []
+    counts = []
+    paired = [mode for mode in sorted(pairings) if len(pairings[mode].a)]
+    for mode in paired if reference == "analytic" else ():
+        family, arguments, variants = parse(mode)
+        if family != "numeric" or variants:
+            continue
+        if NUDGED in paired and arguments.get("h") == NUDGE:
+            control, count = _control(runs, pairings, mode, margins)
+            rows += control
+            counts.append(count)
+        hybrid = mode.replace("numeric", "hybrid", 1)
+        if hybrid in paired:
+            intervention, count = _intervention(runs, pairings, hybrid, mode, margins)
+            rows += intervention
+            counts.append(count)
+    return rows, counts
 
 
-def _partners(analysed: Analysis, a: str, b: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shared(pairings: Mapping[str, Pairing], a: str, b: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of a, of b and of the reference in the pairs that both have with it."""
-    one, other = analysed.pairings[a], analysed.pairings[b]
-    shared, at_a, at_b = np.intersect1d(one.b, other.b, assume_unique=True, return_indices=True)
-    return one.a[at_a], other.a[at_b], shared
+    pairs_a, pairs_b = pairings[a], pairings[b]
+    shared, at_a, at_b = np.intersect1d(pairs_a.b, pairs_b.b, assume_unique=True, return_indices=True)
+    return pairs_a.a[at_a], pairs_b.a[at_b], shared
 
 
-def _control(analysed: Analysis, mode: str, name: str) -> Verdict:
-    """Outcomes that differ from the reference's: those of the mode, and those of a nudge of its size."""
-    rows, nudged, plain = _partners(analysed, mode, NUDGED)
-    outcome, seed = analysed.runs["outcome"].to_numpy(), analysed.runs["seed"].to_numpy()[plain]
-    flips, moved = outcome[rows] != outcome[plain], outcome[nudged] != outcome[plain]
-    less, margin = comparison.share_difference(flips, moved, seed), analysed.margins.share
-    text = (
-        f"Moving the start weights by {number(NUDGE)}·N(0,1) gives analytic another outcome in "
-        f"{moved.sum():,} of {plural(len(plain), 'pair')}; {name}, from the weights not moved, has another "
-        f"in {flips.sum():,} of the same: a difference of {points(less.value)} points "
-        f"({interval(less.low, less.high, points)}); the margin is {percent(margin)}."
-    )
-    question = f"Does {name} change more outcomes than a nudge of size h?"
-    return Verdict("control", question, less.verdict(margin), polished(text), picture="outcomes")
+def _control(runs: "pd.DataFrame", pairings, mode: str, margins: Margins) -> tuple[list[dict], dict]:
+    rows, nudged, plain = _shared(pairings, mode, NUDGED)
+    outcome = runs["outcome"].to_numpy()
+    flips = outcome[rows] != outcome[plain]
+    flips_nudged = outcome[nudged] != outcome[plain]
+    estimate = statistics.share_difference(flips, flips_nudged, runs["seed"].to_numpy()[plain])
+    count = {"question": "control", "mode": mode, "n_pairs": len(plain)}
+    count |= {"n_other": int(flips.sum()), "n_other_nudged": int(flips_nudged.sum())}
+    return [pooled("control", mode, NUDGED, estimate, margins.share)], count
 
 
-def _intervention(analysed: Analysis, hybrid: str, mode: str, hybrid_name: str, name: str) -> Verdict:
-    """Depth of hybrid less the reference's and less the mode's, of the seeds in which all three converge."""
-    runs, of = analysed.runs, np.array(_partners(analysed, hybrid, mode))  # (3, n_triples)
-    of = of[:, (runs["outcome"].to_numpy()[of] == "converged").all(axis=0)]
-    depth, seed = (
-        np.log10(comparison.lift(runs["final_error"].to_numpy()[of])),
-        runs["seed"].to_numpy()[of[2]],
-    )
-    question = f"Does {name} end like analytic once its steps at kinks are analytic?"
-    text = f"{hybrid_name} is {name}, but analytic on the steps within h of a kink. "
-    if not of.size:
-        text = polished(f"{text}There is no triple in which all three converge.")
-        return Verdict("intervention", question, "not measured", text, picture="tail")
-    restored, kept = (comparison.median(depth[0] - other, seed=seed) for other in (depth[2], depth[1]))
-    least = "at least " if comparison.at_floor(10.0 ** comparison.median(depth[0]).value) else ""
-    margin, away = analysed.margins.decades, decades(abs(kept.value)).lstrip("+")
-    side = f"{least}{away} {'below' if kept.value < 0 else 'above'}" if away != "0.00" else "0.00 from"
-    text += (
-        f"In the median of {plural(of.shape[1], 'triple')} in which all three converge it ends "
-        f"{decades(restored.value)} decades from analytic "
-        f"({interval(restored.low, restored.high, decades)}) and {side} {name} "
-        f"({interval(kept.low, kept.high, decades)}); the margin is {margin:g} decades."
-    )
-    law = runs["law"].to_numpy()[of]
-    if (decided := np.isin(law, DECIDED).all(axis=0)).any():
-        a, b, c = (law[:, decided] == "power").sum(axis=1)
-        text += (
-            f" Of {decided.sum():,} with a decided law in all three, {a:,} end in a power law with hybrid, "
-            f"{b:,} with {name}, {c:,} with analytic."
-        )
-    return Verdict("intervention", question, restored.verdict(margin), polished(text), picture="tail")
+def _intervention(
+    runs: "pd.DataFrame", pairings, hybrid: str, mode: str, margins: Margins
+) -> tuple[list[dict], dict]:
+    triples = np.array(_shared(pairings, hybrid, mode))  # (3, n_triples): hybrid, numeric, analytic
+    converged = (runs["outcome"].to_numpy()[triples] == "converged").all(axis=0)
+    triples = triples[:, converged]
+    depth = np.log10(lift(runs["final_error"].to_numpy()[triples]))
+    seed = runs["seed"].to_numpy()[triples[2]]
+    restored = statistics.median(depth[0] - depth[2], seed=seed)
+    removed = statistics.median(depth[0] - depth[1], seed=seed)
+    laws = runs["law"].to_numpy()[triples]
+    decided = np.isin(laws, DECIDED).all(axis=0)
+    n_power = (laws[:, decided] == "power").sum(axis=1)
+    count = {"question": "restored", "mode": hybrid, "n_pairs": triples.shape[1]}
+    count |= {"median_final_error": 10.0 ** statistics.middle(depth[0]), "n_decided": int(decided.sum())}
+    names = ("n_power_hybrid", "n_power_numeric", "n_power_analytic")
+    count |= dict(zip(names, n_power.tolist(), strict=True))
+    rows = [
+        pooled("restored", hybrid, "analytic", restored, margins.decades),
+        pooled("removed", hybrid, mode, removed, margins.decades),
+    ]
+    return rows, count
+
+
+def pooled(question: str, mode: str, reference: str, estimate: Estimate, margin: float) -> dict:
+    """A row of estimates.csv for a question of its own, asked once."""
+    verdict = estimate.verdict(margin) if estimate.n else "not measured"
+    row = {"mode": mode, "reference": reference, "question": question, "cell": POOL, "scope": "pooled"}
+    row |= {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    return row | {
+        "n_pairs": estimate.n, "n_seeds": estimate.n_seeds, "p": np.nan, "margin": margin, "verdict": verdict,
+    }  # fmt: skip

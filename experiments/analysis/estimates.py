@@ -1,160 +1,233 @@
-"""Two modes compared in every cell of a sweep and in all cells pooled: the rows of comparison.csv.
+"""The tidy table of a report: every question to two modes, in every cell of a sweep and in all cells pooled.
 
 A cell is one choice of what a sweep varies besides mode and seed, such as a learning rate and a hidden size.
 One rule for all that is judged:
 different: the pool or a cell is, by Holm over all of them, so that no cell is averaged away;
 equivalent: the pool's interval lies within the margin, no cell is different, and no cell's own number lies
-beyond the margin;  unresolved: the rest.
-Cells are called equivalent by Holm as well. What a question asks several times (speed, to three errors) is
+beyond the margin;  unresolved: the rest;  not measured: no pair can tell.
+Cells are called equivalent by Holm as well. What a question asks several times (speed, to several errors) is
 one family.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from experiments.analysis.analysis import statistics as comparison
-from experiments.analysis.statistics import (
-    MARGINS,
-    Estimate,
-    Margins,
-    lift,
-    mcnemar,
-    other,
-    share,
-    share_difference,
-)
+from experiments.analysis import statistics
+from experiments.analysis.statistics import MARGINS, Estimate, Margins
+from experiments.analysis.table import DECIDED, epochs_name
+from tinynet.outcomes import lift
 
-PRACTICAL = {"epochs": 1e-3, "epochs_1e-6": 1e-6, "epochs_1e-9": 1e-9}  # field -> error whose epochs count
-JUDGED = {  # question -> its fields of comparison.csv, and the margin that decides on them
-    "outcome": (("other",), "share"),
-    "converged": (("share",), "share"),
-    "speed": (tuple(PRACTICAL), "epochs"),
-    "depth": (("depth",), "decades"),
-    "law": (("law",), "share"),
-}
-DECIDED = ("exponential", "power", "mixed", "flat")  # laws that two runs can be compared by
+POOL = "all"  # the name of all cells together
+PRACTICAL = (1e-3, 1e-6, 1e-9)  # errors that speed is asked to
 
 Half = Mapping[str, np.ndarray]  # one mode's half of the pairs: columns of runs.csv, (n_pairs,)
+Estimator = Callable[..., Estimate]  # of the confidence
 
 
-def epochs_name(tau: float) -> str:
-    return f"epochs_to_{tau:.0e}".replace("e-0", "e-")
+class Question(NamedTuple):
+    name: str
+    margin: str  # the field of Margins that decides
+    family: str  # questions of one family are adjusted for their number
 
 
-def compare(a: Half, b: Half, cell, margins: Margins = MARGINS) -> list[dict]:
-    """The rows, flat dicts: one per cell in order of first appearance, the last for "all".
+def questions(practical: Sequence[float] = PRACTICAL) -> list[Question]:
+    """What is judged, in the order of a report."""
+    return [
+        Question("outcome", "share", "outcome"),
+        Question("converged", "share", "converged"),
+        *(Question(epochs_name(tau), "epochs", "speed") for tau in practical),
+        Question("depth", "decades", "depth"),
+        Question("law", "share", "law"),
+        Question("late_error", "ratio", "late_error"),
+    ]
 
-    a, b: halves, aligned by pair; cell (n_pairs,) names. Of each estimate x of _estimates: x, x_low, x_high,
-    x_n, x_n_seeds, and x_verdict if it is judged. p: exact McNemar over pairs; p_holm: adjusted
-    over cells (p itself in "all"); p_seeds: over seeds, each counted for the mode that converges more often,
-    so right for repeated seeds too. Raises ValueError where columns differ in length.
+
+def compare(
+    a: Half,
+    b: Half,
+    cell: Sequence[str],
+    margins: Margins = MARGINS,
+    practical: Sequence[float] = PRACTICAL,
+    deeper: Sequence[float] = (),
+) -> tuple[list[dict], list[dict]]:
+    """Rows of estimates.csv and of halves.csv: one per cell in order of first appearance, the last for "all".
+
+    a (the mode in question), b (the reference): halves, aligned by pair; cell (n_pairs,) names. Differences
+    are a less b. An estimate has question, cell, scope ("cell" or "pooled"), value, low, high, n_pairs and
+    n_seeds it rests on, margin and verdict ("" for what is not judged), and p of "converged": exact McNemar
+    over seeds, each counted for the mode that converges more often, by Holm over cells.
+    practical: errors that speed is judged to; deeper: errors that it is told to. Raises ValueError where
+    columns differ in length.
     """
     cell = np.asarray(cell)
-    if len(sizes := {len(column) for column in (*a.values(), *b.values(), cell)}) > 1:
-        raise ValueError(f"pairs: columns of {sorted(sizes)} values; all must be aligned, one value per pair")
-    n_epochs = int(min(b["n_epochs"], default=0))
-    everything = {str(name): cell == name for name in dict.fromkeys(cell.tolist())}
-    parts = [*everything.items(), ("all", np.full(cell.size, True))]
-    rows, estimates = [], []
-    for name, of in parts:
-        halves = [{key: column[of] for key, column in half.items()} for half in (a, b)]
-        estimates.append(_estimates(*halves, n_epochs, margins))
-        rows.append({"cell": name} | _counts(*halves) | _cost(*halves))
-        for field, estimate in estimates[-1].items():
-            for part, value in estimate()._asdict().items():
-                rows[-1][field if part == "value" else f"{field}_{part}"] = value
-    for row, p in zip(rows, [*comparison.holm([row["p"] for row in rows[:-1]]), rows[-1]["p"]], strict=True):
-        row["p_holm"] = float(p)
-    for fields, margin in JUDGED.values():
-        _judge(rows, estimates, fields, getattr(margins, margin))
-    return rows
+    lengths = {len(column) for column in (*a.values(), *b.values(), cell)}
+    if len(lengths) > 1:
+        raise ValueError(
+            f"pairs: columns of {sorted(lengths)} values; all must be aligned, one value per pair"
+        )
+    masks = {str(name): cell == name for name in dict.fromkeys(cell.tolist())}
+    masks[POOL] = np.full(cell.size, True)
+    converges = bool(((a["outcome"] == "converged") | (b["outcome"] == "converged")).any())
+    asked = questions(practical)
+    estimators: dict[tuple[str, str], Estimator] = {}  # (cell, question) -> its estimate, of a confidence
+    halves = []
+    costs = {}
+    for name, mask in masks.items():
+        half_a, half_b = ({key: column[mask] for key, column in half.items()} for half in (a, b))
+        of_cell = _estimators(half_a, half_b, margins, (*practical, *deeper), converges)
+        estimators |= {(name, question): estimator for question, estimator in of_cell.items()}
+        halves += [
+            {"cell": name, **_half(*sides)}
+            for sides in (("mode", half_a, half_b), ("reference", half_b, half_a))
+        ]
+        costs[name] = half_a["evaluations"] / half_b["evaluations"]
+
+    verdicts = {}
+    for family in dict.fromkeys(question.family for question in asked):
+        of_family = [question for question in asked if question.family == family]
+        margin = getattr(margins, of_family[0].margin)
+        verdicts |= _judge(estimators, [question.name for question in of_family], list(masks), margin)
+
+    p = _p_of_cells(a, b, masks)
+    margin_of = {question.name: getattr(margins, question.margin) for question in asked}
+    rows = []
+    for (name, question), estimator in estimators.items():
+        value, low, high, n_pairs, n_seeds = estimator()
+        rows.append(
+            {
+                "question": question, "cell": name, "scope": "pooled" if name == POOL else "cell",
+                "value": value, "low": low, "high": high, "n_pairs": n_pairs, "n_seeds": n_seeds,
+                "p": p[name] if question == "converged" else np.nan,
+                "margin": margin_of.get(question, np.nan), "verdict": verdicts.get((name, question), ""),
+            }
+        )  # fmt: skip
+        if question == "late_error":  # the last to be judged
+            rows.append(_cost(name, costs[name], b["seed"][masks[name]]))
+    return rows, halves
 
 
-def _estimates(a: Half, b: Half, n_epochs: int, margins: Margins) -> dict[str, partial[Estimate]]:
-    """Field -> its Estimate, a function of the confidence. Differences are a less b.
+def _estimators(
+    a: Half, b: Half, margins: Margins, taus: Sequence[float], converges: bool
+) -> dict[str, Estimator]:
+    """Question -> its Estimate, a function of the confidence. Differences are a less b.
 
-    other: share of pairs with another outcome; share: of runs that converge; depth: decades where both do;
-    apart: share of those more than a decade apart; law: share of pairs with two decided laws that differ;
-    epochs: to each practical error; epochs_beyond: share of pairs in which they differ beyond the margin.
+    outcome: share of pairs with another outcome; converged: of runs that converge; epochs_to_…: to an error;
+    depth: decades where both converge; law: share of pairs with two decided laws that differ; late_error:
+    the ratio of late errors less 1, asked where no run of the sweep converges. Not judged, decade_apart:
+    share of pairs more than a decade apart; epochs_to_…_apart: in which they differ beyond the margin.
     """
-    seed, hit_a, hit_b = b["seed"], a["outcome"] == "converged", b["outcome"] == "converged"
-    both, decided = hit_a & hit_b, np.isin(a["law"], DECIDED) & np.isin(b["law"], DECIDED)
-    depth = np.log10(lift(a["final_error"][both])) - np.log10(lift(b["final_error"][both]))
-    found = {
-        "other": partial(other, a["outcome"], b["outcome"], seed),
-        "share": partial(share_difference, hit_a, hit_b, seed),
-        "depth": partial(comparison.median, depth, seed=seed[both]),
-        "apart": partial(share, np.abs(depth) > 1, seed[both]),
-        "law": partial(other, a["law"][decided], b["law"][decided], seed[decided]),
-    }
-    for field, tau in PRACTICAL.items():
-        epochs = [half[epochs_name(tau)] for half in (a, b)]
-        found[field] = partial(comparison.epochs_difference, *epochs, n_epochs, seed)
-        beyond = partial(comparison.epochs_beyond, *epochs, n_epochs, margins.epochs, seed)
-        found[f"{field}_beyond"] = beyond
-    return found
-
-
-def _judge(rows: list[dict], estimates: list[dict], fields: tuple[str, ...], margin: float) -> None:
-    """Set x_verdict of one question's fields in all rows, by the rule above."""
-    last = len(rows) - 1
-    every = {  # the one cell of a sweep is its pool
-        (i, field): estimates[i][field]
-        for i in (range(last + 1) if last > 1 else [last])
-        for field in fields
-        if rows[i][f"{field}_n"]
-    }
-    pools = {key: estimate for key, estimate in every.items() if key[0] == last}
-    cells = {key: estimate for key, estimate in every.items() if key[0] < last}
-    state = {key: "different" for key in comparison.stepwise(every, "different", margin)}
-    for family in (cells, pools):
-        state |= {key: "equivalent" for key in comparison.stepwise(family, "equivalent", margin)}
-    for field in fields:
-        for i, row in enumerate(rows):
-            row[f"{field}_verdict"] = state.get((i if last > 1 else last, field), "unresolved")
-        of_cells = [i for i, of in cells if of == field]
-        beyond = [i for i in of_cells if not abs(rows[i][field]) <= margin]  # also one that is not determined
-        if any(state.get((i, field)) == "different" for i in of_cells):
-            rows[last][f"{field}_verdict"] = "different"
-        elif rows[last][f"{field}_verdict"] == "equivalent" and beyond:
-            rows[last][f"{field}_verdict"] = "unresolved"
-
-
-def _counts(a: Half, b: Half) -> dict:
-    hit_a, hit_b = a["outcome"] == "converged", b["outcome"] == "converged"
-    both, lean = hit_a & hit_b, hit_a.astype(int) - hit_b
-    a_only, b_only = int((lean > 0).sum()), int((lean < 0).sum())
-    by_seed = np.bincount(np.unique(b["seed"], return_inverse=True)[1], lean)
+    seed = b["seed"]
+    n_epochs = int(min(b["n_epochs"], default=0))
+    hit_a = a["outcome"] == "converged"
+    hit_b = b["outcome"] == "converged"
+    both = hit_a & hit_b
     decided = np.isin(a["law"], DECIDED) & np.isin(b["law"], DECIDED)
-    counts = {
-        "n_pairs": lean.size,
-        "n_seeds": by_seed.size,
-        "a_converged": int(hit_a.sum()),
-        "b_converged": int(hit_b.sum()),
-        "both_converged": int(both.sum()),
-        "a_only": a_only,
-        "b_only": b_only,
-        "p": mcnemar(a_only, b_only),
-        "p_seeds": mcnemar(int((by_seed > 0).sum()), int((by_seed < 0).sum())),
+    depth = np.log10(lift(a["final_error"][both])) - np.log10(lift(b["final_error"][both]))
+    asked = np.full(seed.size, converges)
+    late = np.isfinite(a["late_error"]) | np.isfinite(b["late_error"])
+    late &= ~asked
+    with np.errstate(divide="ignore", over="ignore"):
+        ratio = a["late_error"][late] / b["late_error"][late]
+    estimators = {
+        "outcome": partial(statistics.other, a["outcome"], b["outcome"], seed),
+        "converged": partial(statistics.share_difference, hit_a[asked], hit_b[asked], seed[asked]),
     }
-    for arm, half in (("a", a), ("b", b)):
-        counts[f"{arm}_depth"] = _median(np.log10(lift(half["final_error"][both])))
-        counts |= {f"{arm}_{law}": int((half["law"][decided] == law).sum()) for law in DECIDED}
-        counts[f"{arm}_power_s"] = _median(half["law_s"][decided & (half["law"] == "power")])
-    return counts
+    apart = {}
+    for tau in taus:
+        name = epochs_name(tau)
+        epochs = (a[name], b[name], n_epochs)
+        estimators[name] = partial(statistics.epochs_difference, *epochs, seed)
+        apart[f"{name}_apart"] = partial(statistics.epochs_beyond, *epochs, margins.epochs, seed)
+    return estimators | {
+        "depth": partial(statistics.median, depth, seed=seed[both]),
+        "law": partial(statistics.other, a["law"][decided], b["law"][decided], seed[decided]),
+        "late_error": partial(statistics.median, ratio - 1, seed=seed[late]),
+        "decade_apart": partial(statistics.share, np.abs(depth) > 1, seed[both]),
+        **apart,
+    }
 
 
-def _cost(a: Half, b: Half) -> dict:
-    cost, (steps_a, steps_b) = {}, (a["evaluations"], b["evaluations"])
-    spans = {"epochs_run": b["n_epochs"], "a_evaluations": steps_a, "b_evaluations": steps_b,
-             "ratio": steps_a / steps_b}  # fmt: skip
-    for name, values in spans.items():
-        cost[f"{name}_min"], cost[f"{name}_max"] = min(values, default=np.nan), max(values, default=np.nan)
-    timed = np.isfinite(a["seconds"]) & np.isfinite(b["seconds"])  # else copied from another sweep
-    return cost | {f"{arm}_seconds": _median(half["seconds"][timed]) for arm, half in (("a", a), ("b", b))}
+def _judge(
+    estimators: Mapping[tuple[str, str], Estimator], names: Sequence[str], cells: Sequence[str], margin: float
+) -> dict[tuple[str, str], str]:
+    """The verdicts of one family of questions in all cells and the pool, by the rule above."""
+    single = len(cells) <= 2  # the one cell of a sweep is its pool
+    whole = {}
+    for cell in [POOL] if single else cells:
+        for name in names:
+            if estimators[cell, name]().n:
+                whole[cell, name] = estimators[cell, name]
+    pools = {key: estimator for key, estimator in whole.items() if key[0] == POOL}
+    parts = {key: estimator for key, estimator in whole.items() if key[0] != POOL}
+    states = dict.fromkeys(whole, "unresolved")
+    states |= dict.fromkeys(statistics.stepwise(whole, "different", margin), "different")
+    for level in (parts, pools):
+        equivalent = statistics.stepwise(level, "equivalent", margin)
+        states |= dict.fromkeys(equivalent, "equivalent")
+    for pool in pools:
+        of_cells = [key for key in parts if key[1] == pool[1]]
+        if any(states[key] == "different" for key in of_cells):
+            states[pool] = "different"
+        elif states[pool] == "equivalent" and not all(
+            _within(estimators[key]().value, margin) for key in of_cells
+        ):
+            states[pool] = "unresolved"
+    verdicts = {}
+    for cell in cells:
+        for name in names:
+            verdicts[cell, name] = states.get((POOL if single else cell, name), "not measured")
+    return verdicts
 
 
-def _median(values) -> float:
-    return float(np.median(values)) if len(values) else np.nan
+def _within(value: float, margin: float) -> bool:
+    """Also False for a number that is not determined."""
+    return abs(value) <= margin
+
+
+def _p_of_cells(a: Half, b: Half, masks: Mapping[str, np.ndarray]) -> dict[str, float]:
+    p = {}
+    for name, mask in masks.items():
+        lean = (a["outcome"][mask] == "converged").astype(int) - (b["outcome"][mask] == "converged")
+        seeds, member = np.unique(b["seed"][mask], return_inverse=True)
+        by_seed = np.bincount(member, lean, minlength=seeds.size)
+        p[name] = statistics.mcnemar(int((by_seed > 0).sum()), int((by_seed < 0).sum()))
+    cells = [name for name in masks if name != POOL]
+    adjusted = statistics.holm([p[name] for name in cells])
+    return p | dict(zip(cells, adjusted.tolist(), strict=True))
+
+
+def _cost(cell: str, ratio: np.ndarray, seed: np.ndarray) -> dict:
+    """Error evaluations per step, as a ratio: counted, not estimated; low and high are its range."""
+    return {
+        "question": "cost", "cell": cell, "scope": "pooled" if cell == POOL else "cell",
+        "value": statistics.middle(ratio), "low": min(ratio, default=np.nan),
+        "high": max(ratio, default=np.nan), "n_pairs": ratio.size, "n_seeds": np.unique(seed).size,
+        "p": np.nan, "margin": np.nan, "verdict": "exact",
+    }  # fmt: skip
+
+
+def _half(side: str, half: Half, other: Half) -> dict:
+    """What one mode's half of the pairs holds: counts, medians where both converge, cost."""
+    hit = half["outcome"] == "converged"
+    hit_other = other["outcome"] == "converged"
+    decided = np.isin(half["law"], DECIDED) & np.isin(other["law"], DECIDED)
+    timed = np.isfinite(half["seconds"]) & np.isfinite(other["seconds"])  # else copied from another sweep
+    power = half["law_s"][decided & (half["law"] == "power")]
+    return {
+        "side": side,
+        "n_pairs": hit.size,
+        "n_converged": int(hit.sum()),
+        "n_alone": int((hit & ~hit_other).sum()),
+        "n_both": int((hit & hit_other).sum()),
+        "median_final_error": 10.0 ** statistics.middle(np.log10(lift(half["final_error"][hit & hit_other]))),
+        "median_late_error": statistics.middle(half["late_error"]),
+        "n_decided": int(decided.sum()),
+        **{law: int((half["law"][decided] == law).sum()) for law in DECIDED},
+        "median_power": 1 / statistics.middle(power),  # of t^−power
+        "evaluations_min": min(half["evaluations"], default=np.nan),
+        "evaluations_max": max(half["evaluations"], default=np.nan),
+        "median_seconds": statistics.middle(half["seconds"][timed]),
+    }

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 CONFIDENCE = 0.95
-TAUS = np.array([float(f"1e-{k}") for k in range(1, 33)])
 FEWEST = 6  # values, such as seeds: fewer bound no median at 95 %
 
 
@@ -21,6 +20,7 @@ class Margins(NamedTuple):
     share: float = 0.01  # of runs that converge, or that end otherwise
     decades: float = 0.1  # of depth
     epochs: float = 1.0  # to a practical error; 1 is the resolution of a curve
+    ratio: float = 0.01  # of late errors, where none converges
 
 
 MARGINS = Margins()
@@ -196,7 +196,12 @@ def median(values, upper=None, seed=None, confidence=CONFIDENCE) -> Estimate:
     return Estimate(value, low, high, n, _n_seeds(sides[0], seed))
 
 
-def precision_profile(error, taus=TAUS):
+def middle(values) -> float:
+    """The median, NaN of nothing."""
+    return float(np.median(values)) if len(values) else np.nan
+
+
+def precision_profile(error, taus):
     """The share of all runs whose final error is ≤ tau, for every tau: (n_taus,). NaN is not."""
     ordered = np.sort(np.asarray(error, dtype=float))  # NaN last
     return np.searchsorted(ordered, taus, side="right") / max(1, ordered.size)
