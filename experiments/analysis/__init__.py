@@ -203,6 +203,7 @@ def _with_tables(paired: Analysis, rows, halves, counts, claim: Tutorial | None)
 
     head = ["mode", "reference", "question", "cell", *paired.cell_keys, "scope"]
     tail = ["value", "low", "high", "n_pairs", "n_seeds", "p", "margin", "verdict"]
+    tail += ["low_judged", "high_judged"]
     analysed = replace(
         paired,
         estimates=pd.DataFrame(rows, columns=head + tail),

@@ -56,7 +56,8 @@ class Reached(NamedTuple):
     """The share of all runs that came within an error by each epoch, and within any error at the end."""
 
     by_epoch: Mapping[float, Mapping[str, np.ndarray]]  # error -> mode -> (n_epochs + 1,)
-    profile: Mapping[str, np.ndarray]  # mode -> share within each of DEPTHS
+    profile: Mapping[str, np.ndarray]  # mode -> share within each of depths
+    depths: np.ndarray = DEPTHS
 
 
 class Work(NamedTuple):
@@ -179,9 +180,8 @@ def _reached(analysed: "Analysis") -> Reached:
             mode: statistics.reached_by(epochs[of], analysed.n_epochs) for mode, of in rows.items()
         }
     final = 10.0**analysed.final
-    return Reached(
-        by_epoch, {mode: statistics.precision_profile(final[of], DEPTHS) for mode, of in rows.items()}
-    )
+    profile = {mode: statistics.precision_profile(final[of], DEPTHS) for mode, of in rows.items()}
+    return Reached(by_epoch, profile)
 
 
 def _taus(analysed: "Analysis") -> list[float]:

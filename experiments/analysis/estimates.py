@@ -33,6 +33,12 @@ class Question(NamedTuple):
     family: str  # questions of one family are adjusted for their number
 
 
+class Judgement(NamedTuple):
+    verdict: str
+    low: float
+    high: float
+
+
 def questions(practical: Sequence[float] = PRACTICAL) -> list[Question]:
     """What is judged, in the order of a report."""
     return [
@@ -58,7 +64,8 @@ def compare(
     a (the mode in question), b (the reference): halves, aligned by pair; cell (n_pairs,) names. Differences
     are a less b. An estimate has question, cell, scope ("cell" or "pooled"), value, low, high, n_pairs and
     n_seeds it rests on, margin and verdict ("" for what is not judged), and p of "converged": exact McNemar
-    over seeds, each counted for the mode that converges more often, by Holm over cells.
+    over seeds, each counted for the mode that converges more often, by Holm over cells. low and high: the
+    95 % interval; low_judged and high_judged: at the confidence of Holm's last step, which tells the verdict.
     practical: errors that speed is judged to; deeper: errors that it is told to. Raises ValueError where
     columns differ in length.
     """
@@ -90,18 +97,21 @@ def compare(
         of_family = [question for question in asked if question.family == family]
         margin = getattr(margins, of_family[0].margin)
         verdicts |= _judge(estimators, [question.name for question in of_family], list(masks), margin)
+    not_judged = Judgement("", np.nan, np.nan)
 
     p = _p_of_cells(a, b, masks)
     margin_of = {question.name: getattr(margins, question.margin) for question in asked}
     rows = []
     for (name, question), estimator in estimators.items():
         value, low, high, n_pairs, n_seeds = estimator()
+        verdict, low_judged, high_judged = verdicts.get((name, question), not_judged)
         rows.append(
             {
                 "question": question, "cell": name, "scope": "pooled" if name == POOL else "cell",
                 "value": value, "low": low, "high": high, "n_pairs": n_pairs, "n_seeds": n_seeds,
                 "p": p[name] if question == "converged" else np.nan,
-                "margin": margin_of.get(question, np.nan), "verdict": verdicts.get((name, question), ""),
+                "margin": margin_of.get(question, np.nan), "verdict": verdict,
+                "low_judged": low_judged, "high_judged": high_judged,
             }
         )  # fmt: skip
         if question == "late_error":  # the last to be judged
@@ -152,8 +162,8 @@ def _estimators(
 
 def _judge(
     estimators: Mapping[tuple[str, str], Estimator], names: Sequence[str], cells: Sequence[str], margin: float
-) -> dict[tuple[str, str], str]:
-    """The verdicts of one family of questions in all cells and the pool, by the rule above."""
+) -> dict[tuple[str, str], Judgement]:
+    """Those of one family of questions in all cells and the pool, by the rule above."""
     single = len(cells) <= 2  # the one cell of a sweep is its pool
     whole = {}
     for cell in [POOL] if single else cells:
@@ -162,11 +172,14 @@ def _judge(
                 whole[cell, name] = estimators[cell, name]
     pools = {key: estimator for key, estimator in whole.items() if key[0] == POOL}
     parts = {key: estimator for key, estimator in whole.items() if key[0] != POOL}
-    states = dict.fromkeys(whole, "unresolved")
-    states |= dict.fromkeys(statistics.stepwise(whole, "different", margin), "different")
+    different = statistics.stepwise(whole, "different", margin)
+    states = dict.fromkeys(whole, "unresolved") | dict.fromkeys(different, "different")
+    confidence = dict.fromkeys(whole, statistics.holm_level(len(whole), len(different)))
     for level in (parts, pools):
         equivalent = statistics.stepwise(level, "equivalent", margin)
         states |= dict.fromkeys(equivalent, "equivalent")
+        inside = [key for key in level if _within(level[key]().value, margin)]  # these can be nothing else
+        confidence |= dict.fromkeys(inside, statistics.holm_level(len(level), len(equivalent)))
     for pool in pools:
         of_cells = [key for key in parts if key[1] == pool[1]]
         if any(states[key] == "different" for key in of_cells):
@@ -175,11 +188,15 @@ def _judge(
             _within(estimators[key]().value, margin) for key in of_cells
         ):
             states[pool] = "unresolved"
-    verdicts = {}
+    judgements = {}
     for cell in cells:
         for name in names:
-            verdicts[cell, name] = states.get((POOL if single else cell, name), "not measured")
-    return verdicts
+            key = (POOL if single else cell, name)
+            judgements[cell, name] = Judgement("not measured", np.nan, np.nan)
+            if key in whole:
+                _, low, high, _, _ = whole[key](confidence=confidence[key])
+                judgements[cell, name] = Judgement(states[key], low, high)
+    return judgements
 
 
 def _within(value: float, margin: float) -> bool:
@@ -216,6 +233,7 @@ def _half(side: str, half: Half, other: Half) -> dict:
     decided = np.isin(half["law"], DECIDED) & np.isin(other["law"], DECIDED)
     timed = np.isfinite(half["seconds"]) & np.isfinite(other["seconds"])  # else copied from another sweep
     power = half["law_s"][decided & (half["law"] == "power")]
+    laws = {law: int((half["law"][decided] == law).sum()) for law in DECIDED}
     return {
         "side": side,
         "n_pairs": hit.size,
@@ -225,7 +243,8 @@ def _half(side: str, half: Half, other: Half) -> dict:
         "median_final_error": 10.0 ** statistics.middle(np.log10(lift(half["final_error"][hit & hit_other]))),
         "median_late_error": statistics.middle(half["late_error"]),
         "n_decided": int(decided.sum()),
-        **{law: int((half["law"][decided] == law).sum()) for law in DECIDED},
+        **laws,
+        "common_law": max(laws, key=laws.get),
         "median_power": 1 / statistics.middle(power),  # of t^−power
         "evaluations_min": min(half["evaluations"], default=np.nan),
         "evaluations_max": max(half["evaluations"], default=np.nan),

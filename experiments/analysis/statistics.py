@@ -163,9 +163,14 @@ def stepwise(estimates, state, margin, confidence=CONFIDENCE) -> set:
     maybe = [key for key in estimates if estimates[key](confidence=confidence).verdict(margin) == state]
     found, before = set(), None
     while found != before and len(found) < len(maybe):
-        before, level = found, 1 - (1 - confidence) / (len(estimates) - len(found))
+        before, level = found, holm_level(len(estimates), len(found), confidence)
         found = found | {key for key in maybe if estimates[key](confidence=level).verdict(margin) == state}
     return found
+
+
+def holm_level(n, n_found, confidence=CONFIDENCE) -> float:
+    """The confidence of Holm's next step; after his last one, of the interval that tells each verdict."""
+    return 1 - (1 - confidence) / max(1, n - n_found)
 
 
 def median(values, upper=None, seed=None, confidence=CONFIDENCE) -> Estimate:
