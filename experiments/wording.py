@@ -1,12 +1,11 @@
 """Numbers, intervals and lists as people write them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from tinynet.outcomes import FLOOR, at_floor
 
-INTERVAL = "95\u00a0% interval "
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -53,11 +52,14 @@ def percent(x: float) -> str:
 
 
 def plural(n: float, noun: str) -> str:
-    return f"{n:,.0f} {noun}" + "s" * bool(n != 1)
+    count = f"{n:,.0f}" if n == int(n) else number(n)
+    return f"{count} {noun}" if n == 1 else f"{count} {noun}s"
 
 
 def listed(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def tidy(value: object) -> str:
@@ -69,13 +71,5 @@ def tidy(value: object) -> str:
     return np.format_float_scientific(value, trim="-", exp_digits=1).replace("e+", "e")
 
 
-def interval(low: float, high: float, show: Callable = number) -> str:
-    if low == float("-inf") and high == float("inf"):
-        return "too few pairs for an interval"
-    return f"{INTERVAL}{show(low)} to {show(high)}"
-
-
-def polished(text: str) -> str:
-    """A capital at the start; what the brackets hold is said once."""
-    first, said, rest = (text[:1].upper() + text[1:]).partition(INTERVAL)
-    return first + said + rest.replace(INTERVAL, "")
+def times(x: float) -> str:
+    return f"× {number(x)}"

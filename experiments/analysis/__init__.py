@@ -24,7 +24,7 @@ from experiments.analysis.pairs import (
     settings_of_a_pair,
 )
 from experiments.analysis.statistics import FEWEST, MARGINS, Margins, pairs_without_a_flip
-from experiments.analysis.table import epochs_name
+from experiments.analysis.table import epochs_name, settings_of
 from experiments.analysis.tutorial import ARMS, EPOCHS, PRINTED, SEARCHED, Tutorial, tutorial
 from experiments.modes import in_order, names_of, parse
 from experiments.store import Loaded
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ARMS", "EPOCHS", "FEWEST", "MARGINS", "POOL", "PRACTICAL", "PRINTED", "SEARCHED",
     "Analysis", "AnalysisError", "Curve", "Margins", "Tutorial", "analyse", "by_design", "command_of",
-    "epochs_name", "few", "pairs_without_a_flip", "questions",
+    "epochs_name", "few", "pairs_without_a_flip", "questions", "settings_of",
 ]  # fmt: skip
 
 DEEPEST = 1e-15  # the error beyond the practical ones that precision is drawn to
@@ -101,6 +101,14 @@ class Analysis:
     @cached_property
     def _estimates(self) -> dict[tuple, Mapping]:
         return {(row["mode"], row["question"], row["cell"]): row for row in self.estimates.to_dict("records")}
+
+    def most_apart(self, mode: str) -> Mapping | None:
+        """The row of the cell whose depths differ most; of all pairs, where there is one cell."""
+        depths = self.estimates[(self.estimates["mode"] == mode) & (self.estimates["question"] == "depth")]
+        cells = depths[
+            depths["value"].notna() & (depths["scope"] == ("pooled" if len(depths) <= 2 else "cell"))
+        ]
+        return None if cells.empty else cells.loc[cells["value"].abs().idxmax()].to_dict()
 
     # --- what pictures read: rows of runs, all of them drawn -------------------------------------------
 
@@ -272,8 +280,9 @@ def _modes(loaded: Loaded, runs: "pd.DataFrame", reference: str | None) -> list[
         raise AnalysisError(f"reference={reference}: no such mode in sweep {loaded.name}; {hint}")
     if len(modes) < 2:
         raise AnalysisError(
-            f"sweep={loaded.name}: its {len(runs)} runs are all of the mode {reference}, which makes no pair; run "
-            "a sweep over two modes, such as gradient=analytic,numeric"
+            f"sweep={loaded.name}: its {len(runs)} runs are all of the mode {reference}, "
+            "which makes no pair; "
+            "run a sweep over two modes, such as gradient=analytic,numeric"
         )
     return in_order(modes, reference)
 

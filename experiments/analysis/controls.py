@@ -8,10 +8,10 @@ import numpy as np
 import tinynet
 from experiments.analysis import statistics
 from experiments.analysis.estimates import POOL
-from experiments.modes import parse
 from experiments.analysis.pairs import Pairing
 from experiments.analysis.statistics import Estimate, Margins
 from experiments.analysis.table import DECIDED
+from experiments.modes import parse
 from tinynet.outcomes import lift
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The report on a sweep: python -m experiments.report [--sweep NAME] [--experiment NAME] [--store URI] ...
 
-MLflow -> analysis -> verdicts, pictures, tables -> reports/<sweep>/, also attached to the sweep's parent run.
-All of it follows from the sweep and the arguments, nothing from the clock: the same sweep, the same bytes.
+Loaded -> Analysis -> Pictures -> page, into reports/<sweep>/, also attached to the parent run of the sweep. All of
+it follows from the sweep and the arguments, nothing from the clock: the same sweep, the same bytes.
 """
 
 import argparse
@@ -15,92 +15,101 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.analysis.analysis import Analysis, ReportError, analyse, analysis, tutorial
-from experiments.analysis.analysis import table as measured
-from experiments.analysis.statistics import Margins
-from experiments.report.__main__ import page
-from experiments.store import tracking
-from experiments.store.address import usual
+from experiments.analysis import Analysis, AnalysisError, Margins, analyse
+from experiments.report.page import render, render_lines
+from experiments.store import StoreError, attach, load_sweep, masked, usual
 from experiments.wording import plural
 
 CONFIG = Path(__file__).resolve().parents[2] / "conf" / "report.yaml"
-MARGIN = {  # of what, below which value, what is right
+MARGINS = {  # of what, below which value, what is right
     "share": ("share of pairs", 1.0, "a share above 0 and below 1, such as 0.01"),
     "decades": ("decades of depth", float("inf"), "decades above 0, such as 0.1"),
     "epochs": ("epochs to an error", float("inf"), "epochs above 0, such as 1"),
+    "ratio": ("share of a late error", 1.0, "a share above 0 and below 1, such as 0.01"),
 }
 LARGEST_SVG = 600_000  # bytes; beyond that the page shows the PNG
+
+
+class ReportError(ValueError):
+    """What is wrong with a setting or the folder of a report: field, value, what is right."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     began = time.perf_counter()
     try:
-        margins = _margins(given)
-        sweep = tracking.load_sweep(given.store, given.experiment, given.sweep)
-        folder = Path(given.output or Path("reports", slug(sweep.name)))
-        analysed = analyse(sweep, given.reference, margins)
+        margins, practical = _settings(given)
+        _say(f"reading {masked(given.store)}")
+        loaded = load_sweep(given.store, given.experiment, given.sweep)
+        _say(f"comparing {plural(len(loaded.runs), 'run')} of {loaded.name}")
+        analysed = analyse(loaded, given.reference, margins, practical)
+        folder = Path(given.output or Path("reports", slug(loaded.name)))
         with tempfile.TemporaryDirectory() as made:
-            write(analysed, given.store, report := Path(made, "report"))
-            try:
-                shutil.copytree(report, folder, dirs_exist_ok=True)
-            except OSError as error:
-                several = isinstance(error, shutil.Error)  # of which the first is told
-                fault = error.args[0][0][2] if several else error.strerror
-                raise ReportError(f"output={folder}: {fault}; give a folder that can be written") from None
-            tracking.attach(given.store, sweep.run_id, report)
-    except (ReportError, tracking.StoreError) as fault:
+            report = Path(made, "report")
+            write(analysed, given.store, report)
+            _copy(report, folder)
+            attach(given.store, loaded.run_id, report)
+    except (AnalysisError, ReportError, StoreError) as fault:
         print(fault, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    told, judged = [], page.judge(analysed)
-    if sweep.status != "FINISHED":
-        told.append(f"the sweep is {sweep.status}: it holds {plural(len(sweep.runs), 'run')} so far")
-    for mode, verdicts in judged.items():
-        told += [f"{mode} against {analysed.reference}"] if len(judged) > 1 else []
-        told += [f"{one.state:>12}  {one.question}  {one.short}" for one in verdicts]
-    told.append(f"{folder / 'report.html'} ({time.perf_counter() - began:.1f} s)")
+    seconds = time.perf_counter() - began
     try:
-        print("\n".join(told), flush=True)
+        print(f"{render_lines(analysed)}\n{folder / 'report.html'} ({seconds:.1f} s)", flush=True)
     except BrokenPipeError:  # the reader had enough; what is left must not be flushed into the pipe at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
+def _say(stage: str) -> None:
+    print(f"{stage} …", file=sys.stderr, flush=True)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser, store = (
-        argparse.ArgumentParser("experiments.report", description="Report on a recorded sweep."),
-        usual(),
-    )
+    parser = argparse.ArgumentParser("experiments.report", description="Report on a recorded sweep.")
     helps = {
-        "store": f"tracking URI ({tracking.masked(store)})".replace("%", "%%"),
+        "store": f"tracking URI ({masked(usual())})".replace("%", "%%"),
         "experiment": "the newest sweep of this experiment; default: the newest of all",
         "sweep": "name or run id of a sweep",
         "output": "folder (reports/<sweep>)",
         "reference": "mode that all others are compared with (analytic, or the first)",
     }
     for name, words in helps.items():
-        parser.add_argument(f"--{name}", help=words, default=store if name == "store" else None)
-    for name, (what, *_) in MARGIN.items():
-        parser.add_argument(
-            f"--margin-{name}", type=float, help=f"{what}, too small to matter ({CONFIG.name})"
-        )
+        parser.add_argument(f"--{name}", help=words, default=usual() if name == "store" else None)
+    for name, (what, *_) in MARGINS.items():
+        words = f"{what}, too small to matter ({CONFIG.name})"
+        parser.add_argument(f"--margin-{name}", type=float, help=words)
     return parser
 
 
-def _margins(given: argparse.Namespace) -> Margins:
-    """Those of conf/report.yaml, but for what the command line gives."""
+def _settings(given: argparse.Namespace) -> tuple[Margins, list[float]]:
+    """Margins and practical errors: those of conf/report.yaml, but for what the command line gives."""
     from omegaconf import OmegaConf
 
-    margins = dict(OmegaConf.load(CONFIG).margins)
-    if set(margins) != set(MARGIN):
-        raise ReportError(f"{CONFIG.name}: margins of {', '.join(margins)}; give {', '.join(MARGIN)}")
-    margins |= {name: value for name in MARGIN if (value := getattr(given, f"margin_{name}")) is not None}
-    for name, (_, most, right) in MARGIN.items():
-        if isinstance(margins[name], bool | str) or not 0 < margins[name] < most:
+    config = OmegaConf.to_container(OmegaConf.load(CONFIG))
+    margins = config.get("margins") or {}
+    if set(margins) != set(MARGINS):
+        raise ReportError(f"{CONFIG.name}: margins of {', '.join(margins)}; give {', '.join(MARGINS)}")
+    for name, (_, most, right) in MARGINS.items():
+        value = getattr(given, f"margin_{name}")
+        margins[name] = margins[name] if value is None else value
+        if not _is_number(margins[name]) or not 0 < margins[name] < most:
             raise ReportError(f"margin-{name}={margins[name]}: give {right}")
-    return Margins(**margins)
+    practical = config.get("practical_errors")
+    if (
+        not isinstance(practical, list)
+        or not practical
+        or not all(_is_number(e) and e > 0 for e in practical)
+    ):
+        raise ReportError(
+            f"{CONFIG.name}: practical_errors={practical}; give errors above 0, such as [1e-3, 1e-6]"
+        )
+    return Margins(**margins), sorted(set(practical), reverse=True)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def slug(name: str) -> str:
@@ -108,52 +117,58 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.=+-]+", "_", name).strip("._") or "sweep"
 
 
-def pictures(analysed: Analysis, claim: tutorial.Claim | None) -> list:
-    """The pictures that the sweep has something to show in, in the order of the report."""
-    from experiments.report.figures.estimators import every_picture
-    from experiments.report.figures.view import Sweep
-
-    pairs = {mode: pairing for mode, pairing in analysed.pairings.items()
-             if mode not in analysed.own_rate}  # pictures of a cell draw the partners in it  # fmt: skip
-    sweep = Sweep(
-        analysed.runs,
-        analysed.error,
-        analysed.reference,
-        pairs,
-        measured.n_rows(analysed.runs),
-        analysed.margins,
-    )
-    return every_picture(sweep.only((analysed.runs["outcome"] != "failed").to_numpy()), claim)
+def _copy(report: Path, folder: Path) -> None:
+    try:
+        shutil.copytree(report, folder, dirs_exist_ok=True)
+    except OSError as error:
+        fault = (
+            error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
+        )  # the first of several
+        raise ReportError(f"output={folder}: {fault}; give a folder that can be written") from None
 
 
 def write(analysed: Analysis, store: str, folder: Path) -> None:
     """Write report.html, figures/ and tables/ into a folder."""
-    import pandas as pd
-
-    claim = tutorial.claim(analysed)
-    tables = {
-        "comparison": pd.DataFrame([row for rows in analysed.comparisons.values() for row in rows]),
-        "modes": measured.modes_by_cell(analysed.runs, analysed.cell_keys),
-        "runs": analysed.runs,
-        "diagnostics": measured.diagnostics(analysed.sweep),
-        "left_out": pd.DataFrame(analysis.left_out(analysed)),
-    } | (claim.tables if claim else {})
+    tables = tables_of(analysed)
     (folder / "tables").mkdir(parents=True)
-    (folder / "figures").mkdir()
-    tables = {name: table for name, table in tables.items() if len(table)}
     for name, table in tables.items():
         table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-    drawn = []
-    for picture in pictures(analysed, claim):
-        png, svg = picture.png(), picture.svg()
-        (folder / "figures" / f"{picture.name}.png").write_bytes(png)
-        (folder / "figures" / f"{picture.name}.svg").write_bytes(svg)
-        kind, shown = ("svg+xml", svg) if len(svg) <= LARGEST_SVG else ("png", png)
-        data = f"data:image/{kind};base64,{base64.b64encode(shown).decode()}"
-        drawn.append({"name": picture.name, "caption": picture.caption, "alt": picture.alt, "data": data,
-                      "width": round(96 * picture.figure.get_figwidth())})  # fmt: skip
-    html = page.render(analysed, claim, drawn, list(tables), store)
+    shown = _pictures(analysed, folder / "figures")
+    html = render(analysed, shown, list(tables), store)
     (folder / "report.html").write_text(html, encoding="utf-8")
+
+
+def tables_of(analysed: Analysis) -> dict:
+    """Name -> table, of those that hold anything."""
+    tables = {
+        "estimates": analysed.estimates,
+        "halves": analysed.halves,
+        "modes": analysed.counts,
+        "runs": analysed.runs,
+        "controls": analysed.controls,
+        "diagnostics": analysed.diagnostics,
+        "left_out": analysed.left_out,
+    }
+    if analysed.tutorial is not None:
+        tables |= {"tutorial": analysed.tutorial.table, "tutorial_seeds": analysed.tutorial.gaps}
+    return {name: table for name, table in tables.items() if len(table)}
+
+
+def _pictures(analysed: Analysis, folder: Path) -> list[dict]:
+    """Draw all that the sweep has to show; give what the page needs of each."""
+    from experiments.report.figures import pictures
+
+    _say("drawing")
+    folder.mkdir()
+    shown = []
+    for picture in pictures(analysed):
+        (folder / f"{picture.name}.png").write_bytes(picture.png)
+        (folder / f"{picture.name}.svg").write_bytes(picture.svg)
+        small = len(picture.svg) <= LARGEST_SVG
+        kind, content = ("svg+xml", picture.svg) if small else ("png", picture.png)
+        data = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+        shown.append({"name": picture.name, "alt": picture.alt, "data": data, "width": picture.width})
+    return shown
 
 
 if __name__ == "__main__":

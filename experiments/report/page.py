@@ -1,140 +1,246 @@
-"""The page of a report: an analysis, its verdicts and pictures, through page.html. All of it is escaped."""
+"""The page of a report: an Analysis and its pictures through templates, which hold every sentence.
 
+Templates read rows and format numbers; they compute nothing. All text is escaped.
+"""
+
+import math
 import shlex
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from experiments import wording
-from experiments.analysis.analysis import Analysis, analysis, controls
-from experiments.analysis.analysis import table as measured
-from experiments.report.__main__ import verdicts
-from experiments.store import tracking
-from experiments.wording import number, plural, tidy
+from experiments.analysis import (
+    FEWEST,
+    POOL,
+    Analysis,
+    by_design,
+    command_of,
+    epochs_name,
+    pairs_without_a_flip,
+    questions,
+    settings_of,
+)
+from experiments.store import masked
 from tinynet.outcomes import OUTCOMES
 
-MOST_LISTED = 12
-TOLD = (
-    "command",
-    "sweep",
-    "fingerprint",
-)  # tags of a sweep that the page tells elsewhere, or that tell nothing
+TEMPLATES = Path(__file__).parent / "templates"
+MOST_LISTED = 12  # runs left out, values of a setting
+MOST_CELLS = 48  # rows of a table folded into the page
+TOLD_ELSEWHERE = ("command", "sweep", "fingerprint")  # tags of a sweep
 PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "mlflow")
-REASONS = {
-    "missing": "was not run, or not recorded",
-    "failed": "failed",
-    "duplicate": "is there more than once",
-    "no partner": "has no partner that can be used",
-    "other start": "began at other weights than its partner",
-}
+STATES = ("different", "equivalent", "unresolved", "not measured")
+CONTROLS = ("control", "restored", "removed")
 
 
-def names(analysed: Analysis) -> dict[str, str]:
-    """Mode -> its name in pictures and sentences."""
-    from experiments.report.figures.styles import name_of
+class Block(NamedTuple):
+    """What a report says to one question: its rows of estimates and halves, with names for people."""
 
-    return {mode: name_of(mode, analysed.modes) for mode in analysed.modes}
+    kind: str  # the question, but "speed" for all epochs_to_…
+    mode: str
+    a: str  # name of the mode
+    b: str  # name of what it is compared with
+    row: Mapping  # all cells pooled
+    cells: Sequence[Mapping]  # none where there is but one
+    counts: Mapping[str, int]  # verdict -> number of cells
+    ours: Mapping  # the mode's half of the pairs
+    theirs: Mapping
+    tau: float | None = None  # of a speed
+    support: Mapping | None = None  # counts behind a control
+
+    @property
+    def verdict(self) -> str:
+        return self.row["verdict"]
 
 
-def judge(analysed: Analysis) -> dict[str, list[verdicts.Verdict]]:
-    """The verdicts on every mode that is compared with the reference."""
-    name, rates, judged = names(analysed), _rates(analysed), {}
-    for mode, (*cells, row) in analysed.comparisons.items():
-        arms = {arm: name[row[arm]] for arm in "ab"}
-        if mode in analysed.own_rate:
-            arms = {arm: f"{arms[arm]} at {number(rates[row[arm]])}" for arm in "ab"}
-        judged[mode] = verdicts.verdicts(row | arms, cells, analysed.margins)
-    return judged
+def blocks_of(analysed: Analysis) -> dict[str, list[Block]]:
+    """Mode -> its blocks, in the order of a report; those of "late_error" only where nothing converges."""
+    taus = {epochs_name(tau): tau for tau in analysed.practical}
+    halves = {(half["mode"], half["cell"], half["side"]): half for half in analysed.halves.to_dict("records")}
+    by_question = analysed.estimates.groupby(["mode", "question"], sort=False)
+    rows = {key: table.to_dict("records") for key, table in by_question}
+    blocks = {}
+    for mode, pairing in analysed.pairings.items():
+        asked = [question.name for question in questions(analysed.practical)] if len(pairing.a) else []
+        blocks[mode] = []
+        for question in [*asked, "cost"] if asked else ():
+            block = _block(analysed, rows[mode, question], halves, taus.get(question))
+            if question != "late_error" or block.row["n_pairs"]:
+                blocks[mode].append(block)
+    return blocks
 
 
-def _rates(analysed: Analysis) -> dict[str, float]:
+def _block(analysed: Analysis, rows: Sequence[Mapping], halves: Mapping, tau: float | None) -> Block:
+    (row,) = [row for row in rows if row["scope"] == "pooled"]
+    cells = [row for row in rows if row["scope"] == "cell" and row["n_pairs"]]
+    mode = row["mode"]
+    name = analysed.names[mode]
+    if mode in analysed.own_rate:
+        name += " at its own rate"
+    return Block(
+        kind="speed" if tau is not None else row["question"],
+        mode=mode,
+        a=name,
+        b=analysed.names.get(row["reference"], row["reference"]),
+        row=row,
+        cells=cells if len(cells) > 1 else [],
+        counts=Counter(cell["verdict"] for cell in cells),
+        ours=halves.get((mode, POOL, "mode")),
+        theirs=halves.get((mode, POOL, "reference")),
+        tau=tau,
+    )
+
+
+def special_blocks(analysed: Analysis) -> dict[str, list[Block]]:
+    """The blocks of questions that are asked once: of the tutorial, of control and intervention."""
+    blocks = {"tutorial": [], "controls": []}
+    counts = {(row["question"], row["mode"]): row for row in analysed.controls.to_dict("records")}
+    for row in analysed.estimates.to_dict("records"):
+        section = "tutorial" if row["question"].startswith("tutorial_") else "controls"
+        if section == "tutorial" or row["question"] in CONTROLS:
+            question = "restored" if row["question"] == "removed" else row["question"]
+            block = _block(analysed, [row], {}, None)
+            blocks[section].append(block._replace(support=counts.get((question, row["mode"]))))
+    return blocks
+
+
+def rates_of(analysed: Analysis) -> dict[str, float]:
     """The learning rates of the modes that have one each, where the sweep has several."""
     rates = analysed.runs.groupby("mode")["learning_rate"].unique()
     several = analysed.runs["learning_rate"].nunique() > 1
-    return {mode: own[0] for mode, own in rates.items() if several and len(own) == 1}
+    return {mode: rate[0] for mode, rate in rates.items() if several and len(rate) == 1}
 
 
-def render(analysed: Analysis, claim, pictures: list[dict], tables: list[str], store: str) -> str:
-    """claim: tutorial.claim's; pictures: name, caption, alt, data, width; tables: names; store: its URI."""
-    import jinja2
+def first_picture(analysed: Analysis, names: Sequence[str]) -> str | None:
+    """The name of the picture that shows most of what this sweep has to show."""
+    wanted = ["tutorial"]
+    if analysed.cells.has_many_steps:
+        wanted.append("step_size")
+    if analysed.creep is not None:  # the sweep asks for the cause
+        wanted.append("tail")
+    wanted.append("all_modes")
+    if analysed.cells.n_cells > 1:
+        wanted.append("convergence")
+    different = analysed.estimates[analysed.estimates["verdict"] == "different"]
+    if set(different["question"]) & {"depth", "law"}:
+        wanted.append("tail")
+    if "outcome" in set(different["question"]):
+        wanted.append("outcomes")
+    return next((name for name in [*wanted, "forest"] if name in names), None)
 
-    sweep, runs, name, judged = analysed.sweep, analysed.runs, names(analysed), judge(analysed)
-    left_out, store = analysis.left_out(analysed), tracking.masked(store)
-    also = controls.verdicts(analysed, name.__getitem__)
-    states = [v.state for of in (*judged.values(), also, claim.verdicts if claim else ()) for v in of]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True,
-        trim_blocks=True,
-        undefined=jinja2.StrictUndefined, lstrip_blocks=True,
-    )  # fmt: skip
-    shows = ("number", "percent", "points", "signed", "decades", "plural", "listed")
-    environment.filters |= {show: getattr(wording, show) for show in shows} | {"date": _date, "tidy": tidy}
-    environment.filters["picture"] = lambda word: next(
-        (p["name"] for p in pictures if word in p["name"]), None
-    )
-    return environment.get_template("page.html").render(
-        analysed=analysed, sweep=sweep, claim=claim, pictures=pictures, tables=tables, judged=judged,
-        also=also, infinity=float("inf"),
-        name=name.__getitem__,
-        title=_title(analysed, claim),
-        summary=claim.summary if claim else _summary(analysed, judged),
-        facts=_facts(analysed),
-        codes=Counter(runs["code"]).most_common(),
-        n_copied=int((runs["taken_over"] != "").sum()),
-        places=Counter(zip(runs["numpy"], runs["machine"], strict=True)).most_common(),
+
+def render(analysed: Analysis, pictures: Sequence[Mapping], tables: Sequence[str], store: str) -> str:
+    """report.html. pictures: name, alt, data (a URI) and width of each; tables: names; store: its URI."""
+    loaded = analysed.loaded
+    runs = analysed.runs
+    blocks = blocks_of(analysed)
+    special = special_blocks(analysed)
+    verdicts = [block.verdict for group in (*blocks.values(), *special.values()) for block in group]
+    left_out = analysed.left_out.to_dict("records")
+    first = first_picture(analysed, [picture["name"] for picture in pictures])
+    uri = masked(store)
+    return _environment().get_template("page.html").render(
+        analysed=analysed,
+        loaded=loaded,
+        names=analysed.names,
+        blocks=blocks,
+        judged={mode: group for mode, group in blocks.items() if group},
+        special=special,
+        tutorial=analysed.tutorial,
+        first=first,
+        pictures=sorted(pictures, key=lambda picture: picture["name"] != first),
+        tables=tables,
+        facts=facts_of(analysed),
+        rates=rates_of(analysed),
         unpaired=[mode for mode, pairing in analysed.pairings.items() if not len(pairing.a)],
         apart=[mode for mode in analysed.modes[1:] if mode not in analysed.pairings],
-        n_judgements=sum(state in verdicts.STATES for state in states),
-        rates=_rates(analysed),
-        command=analysis.command_of(sweep),
-        columns=[*verdicts.TOPICS, "cost"],
-        elsewhere={mode for mode in judged if analysis.by_design(runs, mode, analysed.reference)},
-        outcomes=[one for one in (*OUTCOMES, "failed") if (runs["outcome"] == one).any()],
-        by_cell=measured.modes_by_cell(runs, analysed.cell_keys).to_dict("records"),
+        elsewhere=[mode for mode in blocks if by_design(analysed, mode)],
+        n_judgements=sum(verdict in STATES for verdict in verdicts),
+        codes=Counter(runs["code"]).most_common(),
+        places=Counter(zip(runs["numpy"], runs["machine"], strict=True)).most_common(),
+        n_copied=int((runs["taken_over"] != "").sum()),
+        outcomes=[outcome for outcome in (*OUTCOMES, "failed") if (runs["outcome"] == outcome).any()],
+        counts=analysed.counts.to_dict("records"),
         left_out=left_out[:MOST_LISTED],
         n_left_out=len(left_out),
-        reasons=Counter((one["mode"], REASONS[one["reason"]]) for one in left_out),
-        whole=sweep.params.get("n_runs") == str(len(runs)) and not (runs["outcome"] == "failed").any(),
-        repeat=shlex.join(["python", "-m", "experiments.report", "--store", store, "--sweep", sweep.name]),
-        store=store,
-        tags={k: v for k, v in sorted(sweep.tags.items()) if not k.startswith("mlflow.") and k not in TOLD},
+        reasons=Counter((gap["mode"], gap["reason"]) for gap in left_out),
+        complete=loaded.params.get("n_runs") == str(len(runs)) and not (runs["outcome"] == "failed").any(),
+        command=command_of(loaded),
+        repeat=shlex.join(["python", "-m", "experiments.report", "--store", uri, "--sweep", loaded.name]),
+        store=uri,
+        tags=_tags(loaded.tags),
         versions=[f"{package} {version(package)}" for package in PACKAGES],
-        settings={key: sorted(set(runs[key].dropna())) for key in measured.settings_of(runs)},
+        settings={key: sorted(set(runs[key].dropna())) for key in settings_of(runs)},
     )  # fmt: skip
 
 
-def _title(analysed: Analysis, claim) -> str:
-    if claim:
-        return "Is the tutorial’s second table better because of its gradient?"
-    name = names(analysed)
-    others = [mode for mode, pairing in analysed.pairings.items() if len(pairing.a)]
-    subject = f"the {name[others[0]]} gradient" if len(others) == 1 else f"any of {len(others)} other modes"
-    return f"Does training by {subject} end where {name[analysed.reference]} training ends?"
+def render_lines(analysed: Analysis) -> str:
+    """What the terminal shows: a line per question, and per mode if there are several."""
+    text = _environment(autoescape=False).get_template("terminal.txt")
+    return text.render(loaded=analysed.loaded, analysed=analysed, blocks=blocks_of(analysed)).strip("\n")
 
 
-def _summary(analysed: Analysis, judged) -> str:
-    name, own = names(analysed), " at its own rate"
-    judged = {name[mode] + own * (mode in analysed.own_rate): of for mode, of in judged.items()}
-    if len(judged) > 1:
-        return verdicts.summary_of_many(name[analysed.reference], judged)
-    ((mode, only),) = judged.items()
-    return verdicts.summary(mode, name[analysed.reference], only)
-
-
-def _facts(analysed: Analysis) -> str:
-    """What the sweep holds, in a line."""
-    runs, n_pairs = analysed.runs, Counter()
+def facts_of(analysed: Analysis) -> dict[str, int]:
+    """What the sweep holds, counted."""
+    runs = analysed.runs
+    n_pairs = Counter()
     for mode, pairing in analysed.pairings.items():
-        n_pairs[analysis.by_design(runs, mode, analysed.reference)] += len(pairing.a)
-    unlike = f" and {n_pairs[True]:,} from starts that differ by design" if n_pairs[True] else ""
-    shortest, longest = int(runs["n_epochs"].min()), int(runs["n_epochs"].max())
-    cells = max(len(rows) - 1 for rows in analysed.comparisons.values())
-    return (
-        f"{plural(len(runs), 'run')}, {plural(n_pairs[False], 'pair')} from equal starts{unlike}, "
-        f"{plural(cells, 'cell')}, {plural(runs['seed'].nunique(), 'seed')}, "
-        f"{f'{shortest:,} to ' * (shortest < longest)}{longest:,} epochs."
+        n_pairs[by_design(analysed, mode)] += len(pairing.a)
+    cells = analysed.estimates[analysed.estimates["scope"] == "cell"]
+    return {
+        "runs": len(runs),
+        "pairs": n_pairs[False],
+        "pairs_by_design": n_pairs[True],
+        "cells": cells["cell"].nunique(),
+        "seeds": runs["seed"].nunique(),
+        "shortest": int(runs["n_epochs"].min()),
+        "longest": int(runs["n_epochs"].max()),
+    }
+
+
+def _tags(tags: Mapping[str, str]) -> dict[str, str]:
+    shown = [key for key in sorted(tags) if not key.startswith("mlflow.") and key not in TOLD_ELSEWHERE]
+    return {key: tags[key] for key in shown}
+
+
+def _environment(autoescape: bool = True):
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=autoescape,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    shows = ("number", "percent", "points", "signed", "decades", "depth", "plural", "listed", "tidy", "times")
+    environment.filters |= {name: getattr(wording, name) for name in shows}
+    environment.filters |= {"date": _date, "line": _line, "sentence": _sentence, "up": _up}
+    constants = {"FEWEST": FEWEST, "MOST_LISTED": MOST_LISTED, "MOST_CELLS": MOST_CELLS, "STATES": STATES}
+    environment.globals |= constants | {
+        "infinity": float("inf"),
+        "pairs_without_a_flip": pairs_without_a_flip,
+    }
+    return environment
+
+
+def _line(text: str) -> str:
+    """Whitespace as in a line of text, whatever the macro that wrote it."""
+    return type(text)(" ".join(str(text).split()))
+
+
+def _sentence(text: str) -> str:
+    """A line with a capital at its start."""
+    line = str(_line(text))
+    return type(text)(line[:1].upper() + line[1:])
+
+
+def _up(x: float, places: int) -> float:
+    """Rounded up: "within" must hold."""
+    return math.ceil(x * 10**places - 1e-9) / 10**places
 
 
 def _date(milliseconds: int | None) -> str:
