@@ -15,7 +15,7 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import env_override
 
-from experiments.store.address import StoreError, masked
+from experiments.store import StoreError, masked
 from experiments.sweep import settings
 from experiments.sweep import task as stacks
 from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs, names_in, of_the_user, told

@@ -11,8 +11,8 @@ import subprocess
 import sys
 from contextlib import closing, suppress
 
-from experiments.store import tracking
-from experiments.store.address import Address, StoreError, address, masked, usual
+from experiments import store
+from experiments.store import Address, StoreError
 
 TRIES = 50  # ports after the one asked for
 
@@ -20,19 +20,20 @@ TRIES = 50  # ports after the one asked for
 def main(arguments: list[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make ui", description="MLflow's UI, opened at the latest sweep.")
-    store = masked(usual()).replace("%", "%%")
-    parser.add_argument("--store", default=usual(), metavar="URI", help=f"tracking URI ({store})")
+    default = store.usual()
+    shown = store.masked(default).replace("%", "%%")
+    parser.add_argument("--store", default=default, metavar="URI", help=f"tracking URI ({shown})")
     parser.add_argument("--port", type=int, default=5000, help="or the next free one (%(default)s)")
     asked = parser.parse_args(arguments)
     try:
-        where = address(asked.store)
-        sweeps = tracking.sweeps(asked.store)
+        where = store.address(asked.store)
+        sweeps = store.sweeps(asked.store)
         port = free_port(asked.port)
     except ValueError as fault:
         print(fault, file=sys.stderr)
         return 1
     latest = sweeps[0] if sweeps else {"name": "no sweep yet", "experiment_id": 0, "run_id": None}
-    page = tracking.link(where.uri, latest["experiment_id"], latest["run_id"], port)
+    page = store.link(where.uri, latest["experiment_id"], latest["run_id"], port)
     print(f"{latest['name']}: {page}", flush=True)
     if where.kind == "server":
         return 0

@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import settings
 
-from experiments.store import tracking
+from experiments.store import open_store
 from tests.servers import Postgres, Server
 
 settings.register_profile("tinynet", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -16,7 +16,7 @@ settings.load_profile("tinynet")
 def template(tmp_path_factory):
     """A store that MLflow has made, to copy: a second of migrations once, not in every test."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    tracking.open_store(f"sqlite:///{path}")
+    open_store(f"sqlite:///{path}")
     return path
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import ui
-from experiments.store import tracking
-from experiments.store.tracking import Run
+from experiments import store, ui
+from experiments.store import Run, open_store
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, of its dependencies
@@ -34,7 +33,7 @@ def test_a_bad_uri_is_answered_without_its_password(capsys):
 
 def test_a_server_is_linked_to_and_not_started(monkeypatch, capsys):
     found = [{"name": "latest", "experiment_id": "7", "run_id": "abc"}]
-    monkeypatch.setattr(tracking, "sweeps", lambda uri: found)
+    monkeypatch.setattr(store, "sweeps", lambda uri: found)
     monkeypatch.setattr(ui, "serve", None)
     assert ui.main(["--store", "http://me:secret@tracking:5000"]) == 0
     said = capsys.readouterr().out
@@ -53,7 +52,7 @@ def test_a_port_that_is_taken_is_passed_over():
 
 def test_the_ui_serves_this_machine_only_and_ends_with_its_helpers(tmp_path):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    sweep = open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
     sweep.record([Run("r", "1", {"seed": 1}, {"final_error": 0.5})])
     sweep.end("FINISHED")
     command = [sys.executable, "-m", "experiments.ui", "--store", uri, "--port", str(ui.free_port(5300))]

@@ -1,12 +1,17 @@
 """WHAT IS KEPT: runs into MLflow, sweeps out of it. The only room that knows MLflow, SQL and URIs."""
 
-from experiments.store.address import StoreError, address, masked, usual
-from experiments.store.entries import Run
-from experiments.store.loaded import Recorded
-from experiments.store.tracking import attach, foreseen, link, load_sweep, open_store, prepare, sweeps
+from experiments.store.address import UNDERSTOOD, Address, StoreError, address, link, masked, usual
+from experiments.store.entries import LONGEST, Run
+from experiments.store.loading import Loaded, foreseen, load_sweep, sweeps
+from experiments.store.recording import OpenSweep, attach, open_store
+from experiments.store.sqlite import prepare
 
 __all__ = [
-    "Recorded",
+    "LONGEST",
+    "UNDERSTOOD",
+    "Address",
+    "Loaded",
+    "OpenSweep",
     "Run",
     "StoreError",
     "address",

@@ -1,32 +1,73 @@
 """Any store, through MLflow's public client: does what Tables does, without its transactions.
 
-Imports nothing of MLflow; tracking.py hands in its client. Runs are written one by one, by a few threads. A
-run that a dead server left RUNNING is replaced when its sweep is run again.
+Runs are written one by one, of a server by a few threads. A run that a dead server left RUNNING is replaced
+when its sweep is run again.
 """
 
+import logging
+import math
+import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 
-from experiments.store.sql import FINGERPRINT, PARENT, SWEEP, now
+import numpy as np
 
-BATCH = 900  # metrics in one request, beside 100 params or tags: MLflow takes 1,000 entries
+from experiments.store.address import Address
+from experiments.store.entries import FINGERPRINT, PARENT, SWEEP, Run, matrix, now
+
+N_THREADS = 8  # that talk to a server
+GREETING = 5  # seconds that a server has to answer at first
+N_METRICS = 800  # in one request, beside 100 params and 100 tags: MLflow takes 1,000 entries
 NEWEST_FIRST = ("attributes.start_time DESC", "attributes.run_id DESC")
+
+
+def preload() -> None:
+    """Import MLflow, 1 to 2 s; not in a thread: two that import parts of it meet each other's half made.
+
+    Waiting becomes bounded and MLflow quiet, without telemetry; what the user's environment says stays.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for every run
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default waits 4 minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints what we raise
 
 
 class Client:
     """A store behind an MlflowClient."""
 
-    def __init__(self, client, entities, n_threads: int, ask: Callable[[str, dict], dict | None]):
-        """entities: mlflow.entities. ask(path, question): what a server tells its UI, None if it doesn't."""
-        self.client, self.entities, self.n_threads, self.ask = client, entities, n_threads, ask
-        self._there = {}  # parent -> fingerprint -> its runs as (run id, whether FINISHED)
+    def __init__(self, where: Address):
+        preload()
+        from mlflow import MlflowClient, entities
+
+        self.where = where
+        self.client = MlflowClient(tracking_uri=where.uri)
+        self.entities = entities
+        self._recorded = {}  # parent -> fingerprint -> its runs as (run id, whether FINISHED)
+        if where.kind == "server":  # ask something small: one that is dead or frozen is known within seconds
+            path = "/api/2.0/mlflow/experiments/search"
+            self._http("POST", path, json={"max_results": 1}, timeout=GREETING, max_retries=1)
+
+    def _http(self, method: str, path: str, **options) -> dict:
+        from mlflow.utils.credentials import get_default_host_creds
+        from mlflow.utils.rest_utils import http_request_safe
+
+        return http_request_safe(get_default_host_creds(self.where.uri), path, method, **options).json()
 
     def experiment(self, name: str) -> tuple[str, str, str] | None:
         """Its id, lifecycle stage and artifact location."""
-        found = self.client.get_experiment_by_name(name)
-        return found and (found.experiment_id, found.lifecycle_stage, found.artifact_location)
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is None:
+            return None
+        return experiment.experiment_id, experiment.lifecycle_stage, experiment.artifact_location
 
     def make_experiment(self, name: str, folder: str | None, tags: dict[str, str]) -> None:
         """Make it unless it is there; folder: where its artifacts go, None where the store knows."""
@@ -46,75 +87,79 @@ class Client:
     def artifacts(self, run_id: str) -> str:
         return self.client.get_run(run_id).info.artifact_uri
 
-    def open_parent(self, place, fingerprint: str, run, fresh: bool) -> tuple[str, int, str, bool]:
+    # --- recording ------------------------------------------------------------------------------------
+
+    def open_parent(self, place, fingerprint: str, run: Run, fresh: bool) -> tuple[str, int, str, bool]:
         """The sweep's run id, start time, name, and whether it was there before."""
-
-        def sweeps() -> list:
-            return self._search([place[0]], f"tags.{SWEEP} = '{fingerprint}'", NEWEST_FIRST)
-
-        if not fresh and (before := sweeps()):
-            self.client.update_run(before[0].info.run_id, status="RUNNING")
-            return (*_head(before[0]), True)
-        made = self._write(place, run, now(), None)
+        condition = f"tags.{SWEEP} = '{fingerprint}'"
         if fresh:
+            return (*_head(self._write(place, run, now(), None)), False)
+        there = self._search([place[0]], condition, NEWEST_FIRST)
+        if there:
+            self.client.update_run(there[0].info.run_id, status="RUNNING")
+            return (*_head(there[0]), True)
+        made = self._write(place, run, now(), None)
+        first = self._search([place[0]], condition, NEWEST_FIRST)[-1]
+        if first.info.run_id == made.info.run_id:
             return (*_head(made), False)
-        first = sweeps()[-1]  # of processes doing this at once, all take the first one's
-        if others := first.info.run_id != made.info.run_id:
-            self.client.delete_run(made.info.run_id)
-        return (*_head(first), others)
+        self.client.delete_run(made.info.run_id)  # of processes doing this at once, all take the first one's
+        return (*_head(first), True)
 
-    def record(self, place, parent: tuple[str, int] | None, runs: Sequence) -> list[str]:
+    def record(self, place, parent: tuple[str, int] | None, runs: Sequence[Run]) -> list[str]:
         """Write the runs that aren't there and FINISHED; their ids."""
-        time, there = now(), self._known(parent[0]) if parent else {}
+        time = now()
+        there = self._recorded_in(parent[0]) if parent else {}
 
-        def write(run) -> str:
-            for old, finished in there.get(run.fingerprint, ()):
+        def write(run: Run) -> str:
+            for run_id, finished in there.get(run.fingerprint, ()):
                 if finished:
-                    return old
-                self.client.delete_run(old)
-            made = self._write(place, run, time, "FAILED" if run.failed else "FINISHED").info.run_id
-            there[run.fingerprint] = [(made, not run.failed)]
-            return made
+                    return run_id
+                self.client.delete_run(run_id)
+            status = "FAILED" if run.failed else "FINISHED"
+            run_id = self._write(place, run, time, status).info.run_id
+            there[run.fingerprint] = [(run_id, not run.failed)]
+            return run_id
 
         return list(self._each(write, runs))
 
-    def _known(self, parent: str) -> dict[str, list[tuple[str, bool]]]:
-        if parent not in self._there:
-            self._there[parent] = defaultdict(list)
+    def _recorded_in(self, parent: str) -> dict[str, list[tuple[str, bool]]]:
+        if parent not in self._recorded:
+            self._recorded[parent] = defaultdict(list)
             for run in self._children(parent):
                 entry = (run.info.run_id, run.info.status == "FINISHED")
-                self._there[parent][run.data.tags.get(FINGERPRINT)].append(entry)
-        return self._there[parent]
+                self._recorded[parent][run.data.tags.get(FINGERPRINT)].append(entry)
+        return self._recorded[parent]
 
     def _each(self, function: Callable, items: Iterable) -> Iterator:
-        """function of every item, in threads. After an error none is begun."""
-        pool = ThreadPoolExecutor(self.n_threads)
+        """function of every item, in threads where it waits for a server. After an error none is begun."""
+        pool = ThreadPoolExecutor(N_THREADS if self.where.kind == "server" else 1)
         try:
             yield from pool.map(function, items)
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _write(self, place, run, time: int, status: str | None):
+    def _write(self, place, run: Run, time: int, status: str | None):
         made = self.client.create_run(place[0], time, dict(run.tags), run.name)
         self._log(made.info.run_id, replace(run, tags={}), time)
         if status:
             self.client.set_terminated(made.info.run_id, status, time)
         return made
 
-    def _log(self, run_id: str, run, time: int) -> None:
+    def _log(self, run_id: str, run: Run, time: int) -> None:
         params = [self.entities.Param(key, value) for key, value in sorted(run.params.items())]
         tags = [self.entities.RunTag(key, value) for key, value in run.tags.items()]
-        metrics = [
-            self.entities.Metric(key, value, time, step)
-            for key, (steps, values) in sorted(run.curves.items())
-            for step, value in zip(steps.tolist(), values.tolist(), strict=True)
-        ]
-        while params or metrics or tags:
-            now_tags, tags = (tags[:0], tags) if params else (tags[:100], tags[100:])
-            self.client.log_batch(run_id, metrics[:BATCH], params[:100], now_tags)
-            metrics, params = metrics[BATCH:], params[100:]
+        metrics = []
+        for key, (steps, values) in sorted(run.curves.items()):
+            for step, value in zip(steps.tolist(), values.tolist(), strict=True):
+                metrics.append(self.entities.Metric(key, value, time, step))
+        n_requests = math.ceil(max(len(metrics) / N_METRICS, len(params) / 100, len(tags) / 100))
+        for i in range(n_requests):
+            some_metrics = metrics[i * N_METRICS : (i + 1) * N_METRICS]
+            some_params = params[i * 100 : (i + 1) * 100]
+            some_tags = tags[i * 100 : (i + 1) * 100]
+            self.client.log_batch(run_id, some_metrics, some_params, some_tags)
 
-    def close(self, parent: str, status: str, run) -> None:
+    def close(self, parent: str, status: str, run: Run) -> None:
         time = now()
         self._log(parent, run, time)
         self.client.set_terminated(parent, status, time)
@@ -122,13 +167,17 @@ class Client:
     def analyze(self) -> None:
         """The server's own business."""
 
+    # --- loading --------------------------------------------------------------------------------------
+
     def _search(self, experiment_ids: Sequence[str], condition: str, order: Sequence[str] = ()) -> list:
-        found, token = [], None
+        runs = []
+        token = None
         while True:
             page = self.client.search_runs(experiment_ids, condition, 1, 5000, list(order), token)
-            found, token = found + list(page), page.token
+            runs += page
+            token = page.token
             if not token:
-                return found
+                return runs
 
     def _children(self, parent: str) -> list:
         experiment_id = self.client.get_run(parent).info.experiment_id
@@ -143,59 +192,69 @@ class Client:
         }
 
     def sweeps(self, experiment: str | None) -> list[dict]:
-        """Every sweep, newest first: the fields of Recorded that need no further question."""
+        """As Tables.sweeps."""
         if experiment is None:
-            names = {found.experiment_id: found.name for found in self.client.search_experiments()}
+            experiments = self.client.search_experiments()
         else:
-            found = self.client.get_experiment_by_name(experiment)
-            names = {found.experiment_id: found.name} if found else {}
-        infos = (
-            [run.info for run in self._search(list(names), f"tags.{SWEEP} LIKE '%'", NEWEST_FIRST)]
-            if names
-            else []
-        )
+            experiments = filter(None, [self.client.get_experiment_by_name(experiment)])
+        names = {experiment.experiment_id: experiment.name for experiment in experiments}
+        if not names:
+            return []
         fields = ("run_id", "status", "experiment_id", "start_time", "end_time")
-        return [
-            {field: getattr(info, field) for field in fields}
-            | {"name": info.run_name, "experiment": names[info.experiment_id]}
-            for info in infos
-        ]
+        sweeps = []
+        for run in self._search(list(names), f"tags.{SWEEP} LIKE '%'", NEWEST_FIRST):
+            sweep = {field: getattr(run.info, field) for field in fields}
+            sweeps.append(sweep | {"name": run.info.run_name, "experiment": names[run.info.experiment_id]})
+        return sweeps
 
     def children(self, parent: str) -> list[tuple]:
         """Rows (run id, name, status)."""
-        found = {}
+        runs = {}
         for run in self._children(parent):  # processes doing the same at once may have written one twice
-            mark = run.data.tags.get(FINGERPRINT, run.info.run_id)
-            if mark not in found or found[mark].info.status != "FINISHED":
-                found[mark] = run
-        self._found = {run.info.run_id: run for run in found.values()}
-        return [(run_id, run.info.run_name, run.info.status) for run_id, run in self._found.items()]
+            fingerprint = run.data.tags.get(FINGERPRINT, run.info.run_id)
+            if fingerprint not in runs or runs[fingerprint].info.status != "FINISHED":
+                runs[fingerprint] = run
+        self._loaded = {run.info.run_id: run for run in runs.values()}
+        return [(run_id, run.info.run_name, run.info.status) for run_id, run in self._loaded.items()]
 
     def contents(self, parent: str, of_children: bool) -> dict[str, list[tuple]]:
         """As Tables.contents; of the children that `children` has just found."""
-        runs = self._found if of_children else {parent: self.client.get_run(parent)}
-        found = {"params": [], "tags": [], "metrics": []}
+        runs = self._loaded if of_children else {parent: self.client.get_run(parent)}
+        contents = {"params": [], "tags": [], "metrics": []}
         for run_id, run in runs.items():
-            found["params"] += [(run_id, *item) for item in run.data.params.items()]
-            found["tags"] += [(run_id, *item) for item in run.data.tags.items()]
-            found["metrics"] += [(run_id, m.key, m.value, m.step) for m in run.data._metric_objs]
-        return found
+            contents["params"] += [(run_id, *item) for item in run.data.params.items()]
+            contents["tags"] += [(run_id, *item) for item in run.data.tags.items()]
+            contents["metrics"] += [(run_id, m.key, m.value, m.step) for m in run.data._metric_objs]
+        return contents
 
-    def history(self, parent: str, key: str, n_steps: int) -> Iterator[list[tuple]]:
-        """As Tables.history; as many runs a request as a server allows its UI: 100, and 25,000 values."""
-        ids, size = list(self._found), min(100, 25_000 // n_steps)
+    def curves(self, parent: str, key: str, run_ids: Sequence[str], n_steps: int) -> np.ndarray:
+        """As Tables.curves; as many runs a request as a server allows its UI: 100, and 25,000 values."""
+        size = max(1, min(100, 25_000 // n_steps))
+        portions = [list(run_ids[at : at + size]) for at in range(0, len(run_ids), size)]
+        in_bulk = self.where.kind == "server" and n_steps <= 25_000
 
-        def read(ids: list[str]) -> list[tuple]:
-            answer = (
-                self.ask("metrics/get-history-bulk", {"run_id": ids, "metric_key": key}) if size else None
-            )
+        def read(portion: list[str]) -> list[tuple]:
+            answer = self._bulk_history(portion, key) if in_bulk else None
             if answer is not None:
                 return [(point["run_id"], point["step"], point["value"]) for point in answer["metrics"]]
-            one_by_one = ((run_id, self.client.get_metric_history(run_id, key)) for run_id in ids)
-            return [(run_id, point.step, point.value) for run_id, points in one_by_one for point in points]
+            points = []
+            for run_id in portion:
+                history = self.client.get_metric_history(run_id, key)
+                points += [(run_id, point.step, point.value) for point in history]
+            return points
 
-        size = size or 1
-        yield from filter(None, self._each(read, [ids[at : at + size] for at in range(0, len(ids), size)]))
+        points = chain.from_iterable(self._each(read, portions))
+        return matrix(points, run_ids, n_steps)[0]
+
+    def _bulk_history(self, run_ids: list[str], key: str) -> Mapping | None:
+        """What a server tells its UI; None from a server of another kind."""
+        from mlflow.exceptions import MlflowException
+
+        question = {"run_id": run_ids, "metric_key": key}
+        try:
+            return self._http("GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk", params=question)
+        except MlflowException:
+            return None
 
 
 def _head(run) -> tuple[str, int, str]:

@@ -1,19 +1,23 @@
-"""A sweep as a table and curves, built from the rows that a store hands out. Knows nothing of stores."""
+"""Sweeps out of a store: a table and curves of their runs, the same from every kind of store."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from experiments.store.address import NoStore, complaint
+from experiments.store.entries import SWEEP
+from experiments.store.opening import reading
+
 if TYPE_CHECKING:
     import pandas as pd
 
-Rows = Sequence[tuple]
-
 
 @dataclass(frozen=True)
-class Recorded:
+class Loaded:
     """A sweep as the store holds it: its parent run, and a table and curves of its runs.
 
     runs: a row per run; columns run_id, name, status, params.*, metrics.*, tags.*. Params are numbers or
@@ -36,52 +40,64 @@ class Recorded:
     curves: Mapping[str, np.ndarray]
 
 
-def assemble(
-    parent: Mapping[str, object],
-    own: Mapping[str, Rows],
-    children: Rows,
-    contents: Mapping[str, Iterable[tuple]],
-    history: Callable[[str, int], Iterable[Rows]],
-) -> Recorded:
-    """Build a Recorded.
+def load_sweep(uri: str, experiment: str | None = None, sweep: str | None = None) -> Loaded:
+    """The newest sweep in the store, or of an experiment, or the one of that name or run id.
 
-    own and contents: "params", "metrics", "tags" -> rows (run id, key, value, of metrics also the step) of
-    the parent and of its children. children: rows (run id, name, status). history(key, n_steps): rows
-    (run id, step, value) of all children, in portions.
+    Raises StoreError. A database is read without importing mlflow, a server in one call for many runs.
     """
-    runs, last = table(children, contents)
-    curves = {}
-    for key in sorted(key for key, step in last.items() if step > 0):
-        curves[key] = matrix(history(key, last[key] + 1), runs["run_id"], last[key] + 1)
-    own = {name: {row[1]: row[2] for row in rows} for name, rows in own.items()}
-    return Recorded(**parent, **own, runs=runs, curves=curves)
+    with reading(uri) as (where, backend):
+        candidates = backend.sweeps(experiment)
+        chosen = [one for one in candidates if sweep in (None, one["name"], one["run_id"])]
+        if not chosen:
+            raise complaint(where.uri, _no_sweep(experiment, sweep, candidates, backend.sweeps(None)))
+        parent = chosen[0]
+        run_id = parent["run_id"]
+        contents = backend.contents(run_id, of_children=False)
+        fields = {kind: {row[1]: row[2] for row in rows} for kind, rows in contents.items()}
+        runs, last_steps = _table(backend.children(run_id), backend.contents(run_id, of_children=True))
+        curves = {
+            key: backend.curves(run_id, key, list(runs["run_id"]), last_step + 1)
+            for key, last_step in sorted(last_steps.items())
+            if last_step > 0
+        }
+        return Loaded(**parent, **fields, runs=runs, curves=curves)
 
 
-def table(children: Rows, contents: Mapping[str, Iterable[tuple]]) -> tuple["pd.DataFrame", dict[str, int]]:
-    """The runs, sorted; and of each metric the last step of any run."""
+def _table(
+    children: Sequence[tuple], contents: Mapping[str, Iterable[tuple]]
+) -> tuple["pd.DataFrame", dict[str, int]]:
+    """The runs, sorted; and of each metric the last step of any run.
+
+    children: rows (run id, name, status). contents: "params", "metrics", "tags" -> rows (run id, key, value),
+    of metrics also the step. Those of other runs are passed over: recorded since the children were read.
+    """
     import pandas as pd
 
-    table = pd.DataFrame(children, columns=["run_id", "name", "status"])
-    index, last, parts = {run_id: i for i, run_id in enumerate(table["run_id"])}, {}, [table]
+    runs = pd.DataFrame(children, columns=["run_id", "name", "status"])
+    run_ids = [child[0] for child in children]
+    parts = [runs]
+    last_steps = {}
     for kind in ("params", "metrics", "tags"):
-        columns, same = {}, {}
+        values = defaultdict(dict)  # key -> run id -> value
         for run_id, key, value, *step in contents[kind]:
-            if run_id in index:  # else recorded since the others were read
-                if key not in columns:
-                    columns[key] = [None] * len(table)
-                text = isinstance(value, str)  # of which few differ
-                columns[key][index[run_id]] = same.setdefault(value, value) if text else value
-                if step:
-                    last[key] = max(*step, last.get(key, 0))
-        part = pd.DataFrame({f"{kind}.{key}": columns[key] for key in sorted(columns)}, index=table.index)
-        parts.append(part.apply(_typed) if kind == "params" and len(part) else part)
+            values[key][run_id] = value
+            if step:
+                last_steps[key] = max(step[0], last_steps.get(key, 0))
+        columns = {f"{kind}.{key}": _column(values[key], run_ids) for key in sorted(values)}
+        parts.append(pd.DataFrame(columns, index=runs.index))
+    if children:
+        parts[1] = parts[1].apply(_parsed)
     table = pd.concat(parts, axis=1)
-    by = sorted((c for c in table if c.startswith("params.")), key=lambda c: (c == "params.seed", c))
-    by += [c for c in ("tags.fingerprint",) if c in table]
-    return table.sort_values([*by, "status", "run_id"], ignore_index=True), last
+    params = sorted(parts[1], key=lambda column: (column == "params.seed", column))
+    fingerprint = [column for column in parts[3] if column == "tags.fingerprint"]
+    return table.sort_values([*params, *fingerprint, "status", "run_id"], ignore_index=True), last_steps
 
 
-def _typed(column: "pd.Series") -> "pd.Series":
+def _column(values: Mapping[str, object], run_ids: Iterable[str]) -> list:
+    return [values.get(run_id) for run_id in run_ids]
+
+
+def _parsed(column: "pd.Series") -> "pd.Series":
     """Text as booleans or numbers, where all of it parses."""
     import pandas as pd
 
@@ -93,13 +109,45 @@ def _typed(column: "pd.Series") -> "pd.Series":
         return column
 
 
-def matrix(history: Iterable[Rows], run_ids: Sequence[str], n_steps: int) -> np.ndarray:
-    """Rows (run id, step, value) in portions -> (n_steps, n_runs), NaN where there is none."""
-    curves = np.full((n_steps, len(run_ids)), np.nan)
-    column = {run_id: i for i, run_id in enumerate(run_ids)}
-    for rows in history:
-        for_ids, steps, values = zip(*rows, strict=True)
-        columns = np.array([column.get(run_id, -1) for run_id in for_ids])
-        known = columns >= 0  # a run may have been recorded since the others were read
-        curves[np.array(steps)[known], columns[known]] = np.array(values)[known]
-    return curves
+def _no_sweep(
+    experiment: str | None, sweep: str | None, candidates: Sequence[dict], everything: Sequence[dict]
+) -> str:
+    """Why nothing is loaded: candidates are the sweeps of the experiment, everything those of the store."""
+    within = f" of experiment {experiment!r}" if experiment else ""
+    if candidates:
+        names = [candidate["name"] for candidate in candidates]
+        asked = sweep
+        message = f"no sweep {sweep!r}{within}"
+    else:
+        names = list(dict.fromkeys(other["experiment"] for other in everything))
+        asked = experiment
+        message = f"no sweep{within}"
+    if not names:
+        command = f"make sweep EXPERIMENT={experiment}" if experiment else "make sweep"
+        return f"there is no sweep{within} in it yet; `{command}` records one"
+    near = get_close_matches(asked, names, 1)
+    if near:
+        return f"{message}; did you mean {near[0]}?"
+    return f"{message}; there are {', '.join(names[:5])}"
+
+
+def sweeps(uri: str) -> list[dict]:
+    """Every sweep in the store, newest first: run_id, name, status, experiment, experiment_id, times."""
+    with reading(uri) as (_, backend):
+        return backend.sweeps(None)
+
+
+def foreseen(uri: str, experiment: str, fingerprint: str, wanted: Iterable[str]) -> tuple[int, int]:
+    """How many runs of a sweep are there, and how many it would copy from other sweeps. Makes nothing."""
+    try:
+        with reading(uri) as (_, backend):
+            there = set()
+            for sweep in backend.sweeps(experiment):
+                rows = backend.contents(sweep["run_id"], of_children=False)["tags"]
+                tags = {key: value for _, key, value in rows}
+                if tags.get(SWEEP) == fingerprint:
+                    there = set(backend.recorded(sweep["run_id"]))
+                    break
+            return len(there), len(backend.finished(set(wanted) - there))
+    except NoStore:
+        return 0, 0

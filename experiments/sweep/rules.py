@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 
-from experiments.store.address import UNDERSTOOD
+from experiments.store import UNDERSTOOD
 from hydra_plugins.hydra_stacked_launcher.messages import suggestion
 from tinynet.network import ACTIVATIONS
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import tinynet
-from experiments.store.entries import Run
+from experiments.store import Run
 from experiments.sweep.settings import Settings, code, digest
 from tinynet import outcomes
 

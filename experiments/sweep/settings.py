@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import tinynet
-from experiments.store.address import address
+from experiments.store import address
 from experiments.sweep.rules import LARGEST_NET, OF_A_RUN, OF_THE_COMMAND, faults
 from experiments.wording import tidy
 from hydra_plugins.hydra_stacked_launcher.messages import one_line, suggestion, told

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.store import tracking
-from experiments.store.address import usual
+from experiments.store import OpenSweep, Run, StoreError, foreseen, link, masked, open_store, usual
 from experiments.sweep import terminal
 from experiments.sweep.runs import LARGEST_STACK, Trained, failed_run, planned, provenance, runs, train
 from experiments.sweep.settings import Settings, check_command, digest, read
@@ -29,7 +28,7 @@ class Sweep:
 
     def __init__(self, config: DictConfig):
         self.config = config
-        self.sweep: tracking.Sweep | None = None
+        self.sweep: OpenSweep | None = None
         self.progress: terminal.Progress | None = None
         self.began = time.perf_counter()
         self.seconds = Counter()
@@ -51,19 +50,19 @@ class Sweep:
         experiment, uri = self.config.tracking.experiment, self.config.tracking.uri
         fingerprint = digest(*sorted(fingerprints))
         self.seconds["compose"] = time.perf_counter() - self.began
-        print(terminal.plan(experiment, jobs, tracking.masked(uri)), flush=True)
+        print(terminal.plan(experiment, jobs, masked(uri)), flush=True)
         if self.config.dry_run:
             there = elsewhere = 0
             if not self.config.fresh:
-                there, elsewhere = tracking.foreseen(uri, experiment, fingerprint, fingerprints)
+                there, elsewhere = foreseen(uri, experiment, fingerprint, fingerprints)
             copied = f" ({elsewhere:,} would be copied from other sweeps)" if elsewhere else ""
             print("\n".join(f"  {job.name()}" for job in jobs))
             print(f"  {there:,} of {plural(len(jobs), 'run')} are there{copied}")
             raise SystemExit(0)
         axes = terminal.axes(jobs)
         self.also = tuple(key for key in axes if key not in NAMED)
-        told = map(tracking.masked, sys.argv[1:])
-        self.sweep = tracking.open_store(uri).open_sweep(
+        told = map(masked, sys.argv[1:])
+        self.sweep = open_store(uri).open_sweep(
             experiment,
             fingerprint=fingerprint,
             name=f"{experiment}-{time.strftime('%Y%m%d-%H%M%S')}",
@@ -128,9 +127,9 @@ class Sweep:
             self.sweep.end(
                 status,
                 metrics,
-                texts={"config.yaml": tracking.masked(OmegaConf.to_yaml(self.config, resolve=True))},
+                texts={"config.yaml": masked(OmegaConf.to_yaml(self.config, resolve=True))},
             )
-        except tracking.StoreError:
+        except StoreError:
             whole = False  # the same command closes it
             if error is None:
                 raise
@@ -146,12 +145,12 @@ class Sweep:
         total = time.perf_counter() - self.began
         state = "finished" if whole else f"stopped at {len(self.results):,} of {self.n_runs:,} runs"
         uri = self.config.tracking.uri
-        at = "" if uri == usual() else f' ARGS="--store {tracking.masked(uri)}"'
+        at = "" if uri == usual() else f' ARGS="--store {masked(uri)}"'
         next_step = f"next: make report{at}" if whole else "go on: the same command trains what is missing"
-        link = tracking.link(self.config.tracking.uri, self.sweep.experiment_id)
+        page = link(self.config.tracking.uri, self.sweep.experiment_id)
         lines = (
             f"{self.sweep.name} {state} in {total:.1f} s ({seconds})",
-            f"browse: make ui{at}, {link}",
+            f"browse: make ui{at}, {page}",
             next_step,
         )
         return "\n".join(lines)
@@ -162,7 +161,7 @@ def _twice(jobs: Sequence[Settings]) -> str:
     return f"{name}: {n} jobs are this run; give each value once, and one tracking, fresh and dry_run"
 
 
-def trained_error(run: tracking.Run) -> float:
+def trained_error(run: Run) -> float:
     """What a sweeper may minimise: the final error, infinite for a run that diverged."""
     return run.metrics.get("final_error", np.inf)
 
@@ -178,14 +177,14 @@ def run_alone(config: DictConfig) -> float:
         print(settings.name())
         return np.nan
     try:
-        store = tracking.open_store(config.tracking.uri)  # before training: it may not be there
+        store = open_store(config.tracking.uri)  # before training: it may not be there
         trained = _trained(settings)
         print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
         (run,) = runs([settings], trained)
         run_id = store.record_run(config.tracking.experiment, run)
-    except tracking.StoreError as fault:
+    except StoreError as fault:
         raise SystemExit(str(fault)) from None
-    print(f"{run.tags['outcome']}; recorded as run {run_id} in {tracking.masked(config.tracking.uri)}")
+    print(f"{run.tags['outcome']}; recorded as run {run_id} in {masked(config.tracking.uri)}")
     return trained_error(run)
 
 

@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 from tqdm import tqdm
 
-from experiments.store.entries import LONGEST
+from experiments.store import LONGEST
 from experiments.sweep.settings import Settings
 from experiments.wording import plural, tidy
 from tinynet.outcomes import OUTCOMES

@@ -21,10 +21,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.store import address as stores
-from experiments.store import client, entries, tracking
-from experiments.store import sql as tables
-from experiments.store.tracking import Run, StoreError
+from experiments.store import (
+    Run,
+    StoreError,
+    attach,
+    client,
+    entries,
+    link,
+    load_sweep,
+    masked,
+    open_store,
+    opening,
+    queries,
+    recording,
+    sqlite,
+    transactions,
+)
+from experiments.store.address import address, complaints
 
 pytestmark = [
     pytest.mark.usefixtures("starting"),
@@ -40,8 +53,8 @@ def uri(template, tmp_path):
 
 def by_client(uri):
     """The same store, served through MLflow's public client."""
-    where = stores.address(uri)
-    return tracking.Store(where, tracking._client(where))
+    where = address(uri)
+    return recording.Store(where, client.Client(where))
 
 
 def some_runs(n_runs=6, n_epochs=10, failed=()):
@@ -82,9 +95,9 @@ def rows(uri, *names):
         tags = database.execute("SELECT run_uuid, key, value FROM tags").fetchall()
         name = {owner: value for owner, key, value in tags if key in ("sweep", "fingerprint")}
         found = {}
-        for table in names or set(tables.COLUMNS) - {"experiments"}:
+        for table in names or set(queries.COLUMNS) - {"experiments"}:
             cursor = database.execute(
-                f"SELECT *, {', '.join(f'typeof({c})' for c in tables.COLUMNS[table].split())} FROM {table}"
+                f"SELECT *, {', '.join(f'typeof({c})' for c in queries.COLUMNS[table].split())} FROM {table}"
             )
             columns = [column[0] for column in cursor.description]
             found[table] = sorted(
@@ -111,7 +124,7 @@ def _neutral(column, value, name):
 def test_tables_and_client_leave_the_same_rows(uri, template, tmp_path):
     other = f"sqlite:///{shutil.copy(template, tmp_path / 'other.db')}"
     runs = some_runs(failed=[3])
-    record(tracking.open_store(uri), runs)
+    record(open_store(uri), runs)
     record(by_client(other), runs)
     ours, theirs = rows(uri), rows(other)
     assert len(ours["metrics"]) > 60
@@ -124,7 +137,7 @@ def test_mlflow_reads_the_same_from_both_ways(uri, template, tmp_path):
 
     other = f"sqlite:///{shutil.copy(template, tmp_path / 'other.db')}"
     runs = some_runs(failed=[3])
-    sweeps = [record(tracking.open_store(uri), runs), record(by_client(other), runs)]
+    sweeps = [record(open_store(uri), runs), record(by_client(other), runs)]
     questions = [
         ("", ["metrics.final_error DESC"]),
         ("metrics.final_error < 1 AND params.seed != '2'", ["params.seed ASC"]),
@@ -156,7 +169,7 @@ def test_mlflow_reads_the_same_from_both_ways(uri, template, tmp_path):
 @given(values=st.lists(st.floats(width=32) | st.sampled_from([np.nan, np.inf, -np.inf]), max_size=12))
 def test_latest_value_is_that_of_the_last_finite_step(values):
     run = entries.checked(Run("r", "f", {}, curves={"error": np.array(values)}))
-    written = list(tables.metric_rows({"id": run}, 5))
+    written = list(entries.metric_rows({"id": run}, 5))
     finite = [(step, value) for step, value in enumerate(values) if np.isfinite(value)]
     assert [(row[3], row[1]) for row in written] == finite
     assert ("error" in run.curves) == bool(finite)
@@ -164,7 +177,7 @@ def test_latest_value_is_that_of_the_last_finite_step(values):
 
 def test_rows_go_in_in_the_order_of_their_primary_key():
     runs = {f"{i:032x}": entries.checked(run) for i, run in enumerate(some_runs())}
-    written = [(key, time, step, owner) for key, _, time, step, _, owner in tables.metric_rows(runs, 5)]
+    written = [(key, time, step, owner) for key, _, time, step, _, owner in entries.metric_rows(runs, 5)]
     assert written == sorted(written)
 
 
@@ -176,11 +189,11 @@ def test_columns_are_those_of_mlflows_models(uri):
     from mlflow.store.db.utils import _get_latest_schema_revision
     from mlflow.store.tracking.dbmodels import models  # noqa: F401  (they register themselves)
 
-    known = {name: Base.metadata.tables[name].columns for name in tables.COLUMNS}
+    known = {name: Base.metadata.tables[name].columns for name in queries.COLUMNS}
     live = {name: " ".join(column.name for column in columns) for name, columns in known.items()}
-    assert live == tables.COLUMNS
-    assert _get_latest_schema_revision() == tables.REVISION
-    assert isinstance(tracking.open_store(uri).backend, tables.Tables)
+    assert live == queries.COLUMNS
+    assert _get_latest_schema_revision() == queries.REVISION
+    assert isinstance(open_store(uri).backend, transactions.Tables)
 
 
 def dump(path):
@@ -192,24 +205,24 @@ def dump(path):
 
 def test_an_empty_store_is_what_mlflow_makes(tmp_path):
     ours, theirs = tmp_path / "ours" / "mlflow.db", tmp_path / "theirs" / "mlflow.db"
-    assert tracking._empty().exists(), "`make setup` makes it"
-    stores.make_sqlite(ours, tracking._create)
-    stores.make_sqlite(theirs, lambda path: tracking._migrate(path, str(path.parent / "mlruns")))
+    assert sqlite.empty_store().exists(), "`make setup` makes it"
+    sqlite.make(ours)
+    sqlite.place_whole(theirs, sqlite.migrate)
     assert "PLACE/mlruns/0" in dump(ours)
     assert dump(ours) == dump(theirs)
 
 
 def test_without_an_empty_store_to_copy_mlflow_makes_one(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    record(tracking.open_store(f"sqlite:///{tmp_path}/mlflow.db"), some_runs(1))
+    record(open_store(f"sqlite:///{tmp_path}/mlflow.db"), some_runs(1))
     assert dump(tmp_path / "mlflow.db").count("f00d")
 
 
 def test_an_experiment_is_made_as_mlflows_client_makes_it(template, tmp_path):
     ours, theirs = (Path(shutil.copy(template, tmp_path / name)) for name in ("a.db", "b.db"))
-    for path, opened in ((ours, tracking.open_store), (theirs, by_client)):
-        opened(f"sqlite:///{path}")._experiment("odd name/é")
-        opened(f"sqlite:///{path}")._experiment("odd name/é")
+    for path, opened in ((ours, open_store), (theirs, by_client)):
+        opened(f"sqlite:///{path}")._place("odd name/é")
+        opened(f"sqlite:///{path}")._place("odd name/é")
     assert "odd_name_é" in dump(ours)
     assert dump(ours) == dump(theirs)
 
@@ -270,10 +283,10 @@ def test_bound_on_mlflow_is_what_the_guard_knows():
 def test_a_store_with_another_column_is_left_to_mlflow(uri):
     with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as database:
         database.execute("ALTER TABLE runs ADD COLUMN colour TEXT")
-    store = tracking.open_store(uri)
+    store = open_store(uri)
     assert isinstance(store.backend, client.Client)
     record(store, some_runs(2))
-    assert len(tracking.load_sweep(uri).runs) == 2
+    assert len(load_sweep(uri).runs) == 2
 
 
 @pytest.mark.parametrize(
@@ -282,7 +295,7 @@ def test_a_store_with_another_column_is_left_to_mlflow(uri):
 def test_a_server_that_is_gone_is_named_in_the_midst_of_an_answer_too(fault):
     with (
         pytest.raises(StoreError, match="http://host:1: the server does not answer; see"),
-        stores.complaints(stores.address("http://host:1")),
+        complaints(address("http://host:1")),
     ):
         raise OSError(fault)
 
@@ -290,7 +303,7 @@ def test_a_server_that_is_gone_is_named_in_the_midst_of_an_answer_too(fault):
 # --- once, whole, finished ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("opened", [tracking.open_store, by_client], ids=["tables", "client"])
+@pytest.mark.parametrize("opened", [open_store, by_client], ids=["tables", "client"])
 def test_recording_again_changes_nothing_but_a_failure(uri, opened):
     runs = some_runs(failed=[3])
     sweep = record(opened(uri), runs)
@@ -300,17 +313,17 @@ def test_recording_again_changes_nothing_but_a_failure(uri, opened):
     assert set(again.recorded()) == {run.fingerprint for run in runs} - {runs[3].fingerprint}
     again.record(some_runs())
     again.end("FINISHED", {"seconds": 1.5}, {"note": "done"})
-    loaded = tracking.load_sweep(uri)
+    loaded = load_sweep(uri)
     assert list(loaded.runs["status"]) == ["FINISHED"] * 6
     assert list(loaded.runs["run_id"]) == list(dict.fromkeys(loaded.runs["run_id"]))
     twice = rows(uri, "params", "tags")
-    if opened is tracking.open_store:  # the client can only hide the failed run
+    if opened is open_store:  # the client can only hide the failed run
         assert twice == {table: once[table] for table in twice}
 
 
 def test_recorded_gives_outcome_and_final_error(uri):
     runs = some_runs()
-    found = record(tracking.open_store(uri), runs).recorded()
+    found = record(open_store(uri), runs).recorded()
     expected = {run.fingerprint: run.metrics["final_error"] for run in runs}
     assert found == {
         key: ("converged", error if np.isfinite(error) else np.inf) for key, error in expected.items()
@@ -318,14 +331,14 @@ def test_recorded_gives_outcome_and_final_error(uri):
 
 
 def test_a_stack_is_recorded_whole_or_not_at_all(uri, monkeypatch):
-    sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    sweep = open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
     before = rows(uri)
 
-    def broken(runs, time, whole=tables.metric_rows):
+    def broken(runs, time, whole=entries.metric_rows):
         yield from itertools.islice(whole(runs, time), 20)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tables, "metric_rows", broken)
+    monkeypatch.setattr(transactions, "metric_rows", broken)
     with pytest.raises(KeyboardInterrupt):
         sweep.record(some_runs())
     monkeypatch.undo()
@@ -337,27 +350,27 @@ def test_a_stack_is_recorded_whole_or_not_at_all(uri, monkeypatch):
 def test_a_deleted_run_is_recorded_again(uri):
     from mlflow import MlflowClient
 
-    sweep = record(tracking.open_store(uri), some_runs())
-    MlflowClient(uri).delete_run(tracking.load_sweep(uri).runs["run_id"][0])
-    sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "second", {}, {})
+    sweep = record(open_store(uri), some_runs())
+    MlflowClient(uri).delete_run(load_sweep(uri).runs["run_id"][0])
+    sweep = open_store(uri).open_sweep("convergence", "f00d", "second", {}, {})
     assert len(sweep.recorded()) == 5
     sweep.record(some_runs())
     assert len(sweep.recorded()) == 6
 
 
 def test_run_ids_follow_from_parent_and_fingerprint_and_begin_with_the_time():
-    ids = {tables.run_id(1_700_000_000_000, parent, mark) for parent in "ab" for mark in "xy"}
+    ids = {entries.new_run_id(1_700_000_000_000, parent, mark) for parent in "ab" for mark in "xy"}
     assert len(ids) == 4
     assert all(len(i) == 32 and int(i[:12], 16) == 1_700_000_000_000 for i in ids)
-    assert tables.run_id(7, "a", "x") == tables.run_id(7, "a", "x")
+    assert entries.new_run_id(7, "a", "x") == entries.new_run_id(7, "a", "x")
 
 
 def test_stores_opened_at_once_open_one_sweep(uri):
-    tracking.open_store(uri).record_run("convergence", some_runs(1)[0])
+    open_store(uri).record_run("convergence", some_runs(1)[0])
     found, gate = [], threading.Barrier(6)
 
     def start():
-        store = tracking.open_store(uri)
+        store = open_store(uri)
         gate.wait()
         sweep = store.open_sweep("convergence", "f00d", "first", {}, {})
         sweep.record(some_runs())
@@ -370,7 +383,7 @@ def test_stores_opened_at_once_open_one_sweep(uri):
         thread.join()
     assert len(found) == 6
     assert len(set(found)) == 1
-    assert len(tracking.load_sweep(uri).runs) == 6
+    assert len(load_sweep(uri).runs) == 6
 
 
 def test_a_run_taken_over_is_the_run_but_for_its_name_params_and_sweep(uri, template, tmp_path):
@@ -380,14 +393,14 @@ def test_a_run_taken_over_is_the_run_but_for_its_name_params_and_sweep(uri, temp
         return replace(run, name=f"{run.name} again", params={**run.params, "problem": "xor"})
 
     wanted = {run.fingerprint: again(run) for run in some_runs(8)}
-    record(tracking.open_store(uri), runs)
-    before = tracking.load_sweep(uri, sweep="first")
-    sweep = tracking.open_store(uri).open_sweep("wider", "beef", "second", {}, {})
+    record(open_store(uri), runs)
+    before = load_sweep(uri, sweep="first")
+    sweep = open_store(uri).open_sweep("wider", "beef", "second", {}, {})
     assert sweep.take_over(wanted, wanted.__getitem__, 2) == 5
     assert sweep.take_over(wanted, wanted.__getitem__, 2) == 0
     sweep.end("FINISHED")
-    record(tracking.open_store(other), [again(run) for run in runs if not run.failed], "wider", "second")
-    ours, theirs = (tracking.load_sweep(address, sweep="second") for address in (uri, other))
+    record(open_store(other), [again(run) for run in runs if not run.failed], "wider", "second")
+    ours, theirs = (load_sweep(address, sweep="second") for address in (uri, other))
     assert ours.runs["tags.taken_over"].isin(before.runs["run_id"]).all()
     drop = ["run_id", "tags.mlflow.parentRunId", "tags.taken_over"]
     pd.testing.assert_frame_equal(
@@ -395,8 +408,8 @@ def test_a_run_taken_over_is_the_run_but_for_its_name_params_and_sweep(uri, temp
     )
     for key, curve in theirs.curves.items():
         np.testing.assert_array_equal(ours.curves[key], curve)
-    assert len(tracking.load_sweep(uri, sweep="first").runs) == len(runs)
-    third = tracking.open_store(uri).open_sweep("third", "cafe", "third", {}, {})
+    assert len(load_sweep(uri, sweep="first").runs) == len(runs)
+    third = open_store(uri).open_sweep("third", "cafe", "third", {}, {})
     assert (
         third.take_over(wanted, wanted.__getitem__, 2) == 5
     )  # of the newest copies: one parent, one name each
@@ -404,7 +417,7 @@ def test_a_run_taken_over_is_the_run_but_for_its_name_params_and_sweep(uri, temp
 
 
 def test_runs_that_are_deleted_for_good_meanwhile_are_not_taken_over(uri, monkeypatch):
-    store, runs = tracking.open_store(uri), some_runs(2)
+    store, runs = open_store(uri), some_runs(2)
     record(store, runs)
     (there, gone), found = [run.fingerprint for run in runs], store.backend.finished
     monkeypatch.setattr(store.backend, "finished", lambda wanted: found(wanted) | {gone: "0" * 32})
@@ -414,7 +427,7 @@ def test_runs_that_are_deleted_for_good_meanwhile_are_not_taken_over(uri, monkey
 
 
 def test_fresh_opens_another_sweep_and_the_newest_is_continued(uri):
-    store = tracking.open_store(uri)
+    store = open_store(uri)
     first = record(store, some_runs(2))
     second = store.open_sweep("convergence", "f00d", "second", {}, {}, fresh=True)
     assert second.run_id != first.run_id
@@ -426,7 +439,7 @@ def test_fresh_opens_another_sweep_and_the_newest_is_continued(uri):
 
 
 def test_a_run_alone_is_recorded_anew_each_time(uri):
-    store = tracking.open_store(uri)
+    store = open_store(uri)
     run = some_runs(1)[0]
     assert store.record_run("alone", run) != store.record_run("alone", run)
     assert len(rows(uri, "runs")["runs"]) == 2
@@ -435,10 +448,10 @@ def test_a_run_alone_is_recorded_anew_each_time(uri):
 def test_a_deleted_experiment_is_named(uri):
     from mlflow import MlflowClient
 
-    sweep = record(tracking.open_store(uri), some_runs(1))
+    sweep = record(open_store(uri), some_runs(1))
     MlflowClient(uri).delete_experiment(sweep.experiment_id)
     with pytest.raises(StoreError, match=r"'convergence' was deleted.*restore"):
-        tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+        open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
 
 
 @pytest.mark.parametrize(
@@ -450,7 +463,7 @@ def test_a_deleted_experiment_is_named(uri):
     ],
 )
 def test_names_that_mlflow_refuses_are_refused(uri, change, says):
-    sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    sweep = open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
     with pytest.raises(ValueError, match=says):
         sweep.record([Run("r", "f", **{"params": {}, **change})])
     assert sweep.recorded() == {}
@@ -465,15 +478,15 @@ def test_a_sweep_is_closed_even_if_its_artifacts_have_no_place(uri, monkeypatch)
     def refuse(*_):
         raise OSError("no space")
 
-    monkeypatch.setattr(tracking, "_attach", refuse)
+    monkeypatch.setattr(recording, "copy_artifacts", refuse)
     with pytest.raises(StoreError, match="no space"):
-        record(tracking.open_store(uri), some_runs(1))
-    assert tracking.load_sweep(uri).status == "FINISHED"
+        record(open_store(uri), some_runs(1))
+    assert load_sweep(uri).status == "FINISHED"
 
 
 def test_artifacts_of_an_experiment_with_a_long_name_can_be_read_by_all_who_may_read_the_store(uri):
-    sweep = record(tracking.open_store(uri), some_runs(1), experiment="実験" * 50)
-    folder = Path(tracking.open_store(uri).backend.artifacts(sweep.run_id))
+    sweep = record(open_store(uri), some_runs(1), experiment="実験" * 50)
+    folder = Path(open_store(uri).backend.artifacts(sweep.run_id))
     assert (folder / "config.yaml").read_text() == "seed: 1\n"
     assert folder.stat().st_mode == folder.parent.stat().st_mode
 
@@ -482,12 +495,12 @@ def test_an_interrupted_wait_for_a_lock_leaves_the_patience_of_the_next(uri, mon
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    engine = tracking.open_store(uri).backend.engine
+    engine = open_store(uri).backend.engine
     with engine.connect() as connection:
         before = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
-        monkeypatch.setattr(tables, "in_turns", interrupted)
+        monkeypatch.setattr(sqlite, "in_turns", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            tables._begin(connection)
+            sqlite.begin(connection)
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == before > 1000
 
 
@@ -499,11 +512,11 @@ def test_names_are_cut_where_a_database_would_refuse_them():
 def test_artifacts_arrive_beside_the_store(uri, tmp_path):
     from mlflow import MlflowClient
 
-    sweep = record(tracking.open_store(uri), some_runs(1))
+    sweep = record(open_store(uri), some_runs(1))
     folder = tmp_path / "report"
     folder.mkdir()
     (folder / "index.html").write_text("<p>")
-    tracking.attach(uri, sweep.run_id, folder)
+    attach(uri, sweep.run_id, folder)
     names = {file.path for file in MlflowClient(uri).list_artifacts(sweep.run_id)}
     assert names == {"config.yaml", "index.html"}
     assert list((tmp_path / "mlruns").rglob("config.yaml"))
@@ -514,8 +527,8 @@ def test_artifacts_arrive_beside_the_store(uri, tmp_path):
 
 def test_what_is_loaded_is_what_was_recorded(uri):
     runs = some_runs(failed=[3])
-    sweep = record(tracking.open_store(uri), runs)
-    loaded = tracking.load_sweep(uri)
+    sweep = record(open_store(uri), runs)
+    loaded = load_sweep(uri)
     assert (loaded.run_id, loaded.name, loaded.status) == (sweep.run_id, "first", "FINISHED")
     assert (loaded.params, loaded.metrics) == ({"seeds": "6"}, {"seconds": 1.5})
     assert loaded.tags["note"] == "done"
@@ -534,10 +547,10 @@ def test_what_is_loaded_is_what_was_recorded(uri):
 
 
 def test_every_way_of_loading_gives_the_same(uri, monkeypatch):
-    record(tracking.open_store(uri), some_runs(failed=[3]))
-    ours = tracking.load_sweep(uri)
-    monkeypatch.setattr(tracking, "_backend", lambda where, write: tracking._client(where))
-    same(ours, tracking.load_sweep(uri))
+    record(open_store(uri), some_runs(failed=[3]))
+    ours = load_sweep(uri)
+    monkeypatch.setattr(opening, "backend", lambda where, write: client.Client(where))
+    same(ours, load_sweep(uri))
 
 
 def same(a, b):
@@ -560,31 +573,31 @@ def same(a, b):
 
 
 def test_the_newest_sweep_is_loaded_or_the_one_named(uri):
-    store = tracking.open_store(uri)
+    store = open_store(uri)
     for mark, experiment in (("a", "one"), ("b", "two"), ("c", "two")):
         sweep = store.open_sweep(experiment, mark, f"sweep {mark}", {}, {})
         sweep.record(some_runs(2))
         time.sleep(0.002)
-    assert tracking.load_sweep(uri).name == "sweep c"
-    assert tracking.load_sweep(uri, experiment="one").name == "sweep a"
-    assert tracking.load_sweep(uri, sweep="sweep b").name == "sweep b"
-    assert tracking.load_sweep(uri, sweep=sweep.run_id).name == "sweep c"
+    assert load_sweep(uri).name == "sweep c"
+    assert load_sweep(uri, experiment="one").name == "sweep a"
+    assert load_sweep(uri, sweep="sweep b").name == "sweep b"
+    assert load_sweep(uri, sweep=sweep.run_id).name == "sweep c"
     with pytest.raises(StoreError, match=r"no sweep 'nine'; there are sweep c, sweep b, sweep a"):
-        tracking.load_sweep(uri, sweep="nine")
+        load_sweep(uri, sweep="nine")
     with pytest.raises(StoreError, match=r"no sweep of experiment 'three'; there are two, one"):
-        tracking.load_sweep(uri, experiment="three")
+        load_sweep(uri, experiment="three")
 
 
 def test_a_sweep_without_runs_loads_empty(uri):
-    tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
-    loaded = tracking.load_sweep(uri)
+    open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    loaded = load_sweep(uri)
     assert (len(loaded.runs), loaded.curves, loaded.status) == (0, {}, "RUNNING")
 
 
 def test_loading_from_a_database_does_not_import_mlflow(uri):
-    record(tracking.open_store(uri), some_runs(2))
-    code = f"""import sys; from experiments import tracking
-tracking.load_sweep({uri!r}); print('mlflow' in sys.modules)"""
+    record(open_store(uri), some_runs(2))
+    code = f"""import sys; from experiments.store import load_sweep
+load_sweep({uri!r}); print('mlflow' in sys.modules)"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "False"
 
@@ -616,7 +629,7 @@ SECRET = "s3cr3t@/:x"
 )
 def test_a_uri_that_names_no_store_is_answered_without_its_password(bad, says, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
-    for use in (tracking.open_store, tracking.load_sweep):
+    for use in (open_store, load_sweep):
         with pytest.raises(StoreError, match=says) as caught:
             use(bad)
         assert "s3cr3t" not in str(caught.value)
@@ -632,7 +645,7 @@ def test_a_uri_that_names_no_store_is_answered_without_its_password(bad, says, m
     ],
 )
 def test_masked_hides_passwords_and_nothing_else(uri):
-    hidden = tracking.masked(uri)
+    hidden = masked(uri)
     assert "s3cr3t" not in hidden
     assert "abc" not in hidden
     assert "me:***@host" in hidden
@@ -674,7 +687,7 @@ def test_a_file_that_is_no_store_is_named_and_left_alone(uri, spoil, says):
     spoil(path)
     before = path.read_bytes() if path.is_file() else None
     with pytest.raises(StoreError, match=says):
-        tracking.open_store(uri)
+        open_store(uri)
     assert (path.read_bytes() if path.is_file() else None) == before
     assert not list(path.parent.glob(".mlflow.db*"))
 
@@ -684,19 +697,19 @@ def test_a_file_that_is_no_store_is_named_and_left_alone(uri, spoil, says):
 )
 def test_of_an_experiment_without_sweeps_those_that_have_some_are_named(uri, experiment, says):
     for name in ("quick", "convergence"):
-        record(tracking.open_store(uri), some_runs(1), experiment=name)
+        record(open_store(uri), some_runs(1), experiment=name)
     with pytest.raises(StoreError, match=f"no sweep of experiment '{experiment}'; {says}"):
-        tracking.load_sweep(uri, experiment)
+        load_sweep(uri, experiment)
 
 
 def test_a_store_that_is_not_there_is_no_sweep(tmp_path):
     with pytest.raises(StoreError, match="no store yet; `make sweep`"):
-        tracking.load_sweep(f"sqlite:///{tmp_path}/mlflow.db")
+        load_sweep(f"sqlite:///{tmp_path}/mlflow.db")
     assert not list(tmp_path.iterdir())
 
 
 def test_recording_waits_for_another_writer(uri):
-    sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    sweep = open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
     with closing(sqlite3.connect(uri.removeprefix("sqlite:///"), check_same_thread=False)) as other:
         other.execute("BEGIN EXCLUSIVE")
         threading.Timer(1, other.rollback).start()
@@ -707,8 +720,8 @@ def test_recording_waits_for_another_writer(uri):
 
 
 def test_a_lock_that_stays_is_named(uri, monkeypatch):
-    monkeypatch.setattr(tracking, "PATIENCE", 0.1)
-    sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    monkeypatch.setattr(opening, "PATIENCE", 0.1)
+    sweep = open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
     with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="another program has held a lock"):
@@ -716,26 +729,26 @@ def test_a_lock_that_stays_is_named(uri, monkeypatch):
 
 
 def test_opening_a_store_that_stays_locked_is_answered(uri, monkeypatch):
-    monkeypatch.setattr(stores, "PATIENCE", 0.1)
+    monkeypatch.setattr(sqlite, "PATIENCE", 0.1)
     with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as other:
         other.execute("BEGIN EXCLUSIVE")
-        for use in (tracking.open_store, tracking.load_sweep):
+        for use in (open_store, load_sweep):
             with pytest.raises(StoreError, match="another program has held a lock"):
                 use(uri)
 
 
 def test_a_store_that_can_only_be_read_is_read_and_not_recorded_in(uri, monkeypatch):
-    record(tracking.open_store(uri), some_runs(2))
-    monkeypatch.setattr(stores.os, "access", lambda path, mode: mode != os.W_OK)  # root may write anywhere
+    record(open_store(uri), some_runs(2))
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # root may write anywhere
     with pytest.raises(StoreError, match="read-only"):
-        tracking.open_store(uri)
+        open_store(uri)
     with pytest.raises(StoreError, match="its folder is read-only"):
-        tracking.open_store(uri.replace("mlflow.db", "other.db"))
-    assert len(tracking.load_sweep(uri).runs) == 2
+        open_store(uri.replace("mlflow.db", "other.db"))
+    assert len(load_sweep(uri).runs) == 2
 
 
 def test_a_full_disk_is_named_and_leaves_the_store_whole(uri):
-    store = tracking.open_store(uri)
+    store = open_store(uri)
     sweep = store.open_sweep("convergence", "f00d", "first", {}, {})
     with store.backend.engine.connect() as connection:  # the pool's one connection, which keeps the limit
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
@@ -756,7 +769,7 @@ def test_of_makers_at_once_one_wins_and_nothing_is_left_over(tmp_path):
         gate.wait()
         fresh.write_text(fresh.name)
 
-    threads = [threading.Thread(target=stores.make_sqlite, args=(path, make)) for _ in range(8)]
+    threads = [threading.Thread(target=sqlite.place_whole, args=(path, make)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -771,21 +784,21 @@ def test_a_store_that_another_process_made_meanwhile_stays(tmp_path):
         fresh.write_text("ours")
         path.write_text("theirs")
 
-    stores.make_sqlite(path, slow)
+    sqlite.place_whole(path, slow)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("mlflow.db", "theirs")]
 
 
 def test_a_maker_killed_midway_leaves_no_store_and_the_next_clears_up(tmp_path):
     path = tmp_path / "mlflow.db"
     code = (
-        "import os, pathlib, sys; from experiments import stores\n"
+        "import os, pathlib, sys; from experiments.store import sqlite\n"
         "def make(fresh): fresh.write_text('half'); os.kill(os.getpid(), 9)\n"
-        "stores.make_sqlite(pathlib.Path(sys.argv[1]), make)"
+        "sqlite.place_whole(pathlib.Path(sys.argv[1]), make)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=False)
     assert done.returncode == -9
     assert [file.name.endswith(".new") for file in tmp_path.iterdir()] == [True]
-    stores.make_sqlite(path, lambda fresh: fresh.write_text("whole"))
+    sqlite.place_whole(path, lambda fresh: fresh.write_text("whole"))
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("mlflow.db", "whole")]
 
 
@@ -795,7 +808,7 @@ def test_killed_at_any_moment_and_run_again_nothing_is_lost_or_twice(tmp_path):
     stacks = [some_runs(40)[start : start + 4] for start in range(0, 40, 4)]
 
     def sweep(uri):
-        sweep = tracking.open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+        sweep = open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
         for stack in stacks:
             if not {run.fingerprint for run in stack} <= set(sweep.recorded()):
                 sweep.record(stack)
@@ -837,7 +850,7 @@ def test_without_hard_links_the_store_is_moved(tmp_path, monkeypatch):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(os, "link", no_links)
-    stores.make_sqlite(tmp_path / "mlflow.db", lambda fresh: fresh.write_text("whole"))
+    sqlite.place_whole(tmp_path / "mlflow.db", lambda fresh: fresh.write_text("whole"))
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("mlflow.db", "whole")]
 
 
@@ -847,44 +860,44 @@ def test_without_hard_links_the_store_is_moved(tmp_path, monkeypatch):
 def test_a_server_holds_the_same_as_a_database(server, uri):
     address, behind = server.uri, server.behind
     runs = some_runs(failed=[3])
-    record(tracking.open_store(uri), runs)
-    record(tracking.open_store(address), runs)
+    record(open_store(uri), runs)
+    record(open_store(address), runs)
     ours, theirs = rows(uri), rows(behind)
     for table in ours:
         assert ours[table] == theirs[table], table
-    same(tracking.load_sweep(address), tracking.load_sweep(behind))
-    again = tracking.open_store(address).open_sweep("convergence", "f00d", "second", {}, {})
+    same(load_sweep(address), load_sweep(behind))
+    again = open_store(address).open_sweep("convergence", "f00d", "second", {}, {})
     assert again.continued
     again.record(some_runs())
-    assert list(tracking.load_sweep(address).runs["status"]) == ["FINISHED"] * 6
+    assert list(load_sweep(address).runs["status"]) == ["FINISHED"] * 6
 
 
 def test_long_histories_come_whole_from_a_server(server):
     """The server hands out 25,000 values at a time and takes 1,000; these are more."""
     address, behind = server.uri, server.behind
     curve = np.arange(2500.0)
-    sweep = tracking.open_store(address).open_sweep("long", "1", "long", {}, {})
+    sweep = open_store(address).open_sweep("long", "1", "long", {}, {})
     sweep.record([Run("by the client", "0", {f"p{k}": k for k in range(130)}, curves={"error": curve})])
-    place = tracking.open_store(behind).backend
+    place = open_store(behind).backend
     parent = (sweep.run_id, sweep._start)
     more = [
         entries.complete(Run(f"{i}", f"{i}", {}, curves={"error": curve + i}), sweep.run_id)
         for i in range(1, 25)
     ]
     place.record(sweep._place, parent, more)
-    loaded = tracking.load_sweep(address, sweep="long")
+    loaded = load_sweep(address, sweep="long")
     expected = curve[:, None] + loaded.runs["tags.fingerprint"].astype(int).to_numpy()
     assert np.array_equal(loaded.curves["error"], expected)
     assert sum(column.startswith("params.") for column in loaded.runs) == 130
 
 
 def test_a_frozen_server_is_known_within_seconds(server, monkeypatch):
-    monkeypatch.setattr(tracking, "GREETING", 0.5)
+    monkeypatch.setattr(client, "GREETING", 0.5)
     server.process.send_signal(signal.SIGSTOP)
     try:
         began = time.monotonic()
         with pytest.raises(StoreError, match="does not answer"):
-            tracking.open_store(server.uri)
+            open_store(server.uri)
         assert time.monotonic() - began < 5
     finally:
         server.process.send_signal(signal.SIGCONT)
@@ -895,7 +908,7 @@ def test_a_frozen_server_is_known_within_seconds(server, monkeypatch):
 
 def test_link_opens_training_runs_and_holds_no_password():
     page = "/#/experiments/7/runs?workflowType=machine_learning"
-    assert tracking.link("sqlite:///mlflow.db", "7") == f"http://127.0.0.1:5000{page}"
-    assert tracking.link("sqlite:///mlflow.db", "7", port=5001) == f"http://127.0.0.1:5001{page}"
-    assert tracking.link("https://me:secret@host:8080/sub/", "7") == f"https://host:8080/sub{page}"
-    assert "parentRunId%60%20%3D%20%27abc%27" in tracking.link("sqlite:///mlflow.db", "7", "abc")
+    assert link("sqlite:///mlflow.db", "7") == f"http://127.0.0.1:5000{page}"
+    assert link("sqlite:///mlflow.db", "7", port=5001) == f"http://127.0.0.1:5001{page}"
+    assert link("https://me:secret@host:8080/sub/", "7") == f"https://host:8080/sub{page}"
+    assert "parentRunId%60%20%3D%20%27abc%27" in link("sqlite:///mlflow.db", "7", "abc")

@@ -1,0 +1,144 @@
+"""A SQLite store: how it comes to be, how it is checked before use, and how its lock is waited for."""
+
+import os
+import secrets
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import quote
+
+from experiments.store.address import LOCKED, PATIENCE, complaint
+from experiments.store.client import preload
+from experiments.store.entries import now
+
+TURN = 0.5  # seconds to wait for a lock at a time: SQLite hears no Ctrl-C while it waits
+READ_ONLY = "read-only; name a file in a folder that can be written"
+
+
+def check(path: Path, write: bool) -> None:
+    """Raise StoreError unless the file at path is a SQLite database that MLflow made. Touches nothing."""
+    uri = f"sqlite:///{path}"
+    if path.is_dir():
+        raise complaint(uri, "is a folder; name a file in it, such as mlflow.db")
+    if not os.access(path, os.R_OK):
+        raise complaint(uri, "may not be read; change its permissions or name another file")
+    if write and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        raise complaint(uri, f"the file or its folder is {READ_ONLY}")
+    if path.stat().st_size == 0:
+        raise complaint(uri, "is an empty file, no store; delete it or name another file")
+    mode = "rw" if os.access(path, os.W_OK) else "ro"  # rw: what a killed writer left is rolled back
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", TURN, uri=True)) as database:
+            in_turns(lambda: database.execute("SELECT version_num FROM alembic_version").fetchall(), PATIENCE)
+    except sqlite3.DatabaseError as error:
+        raise complaint(uri, _fault(str(error))) from None
+
+
+def _fault(text: str) -> str:
+    if "locked" in text:
+        return LOCKED
+    if "no such table" in text:
+        return "is a SQLite file, but MLflow did not make it; name another file"
+    if "not a database" in text or "malformed" in text:
+        return f"is damaged or no SQLite file ({text}); restore it from a copy or name another file"
+    return f"SQLite says: {text}"
+
+
+def in_turns(attempt: Callable[[], object], patience: float) -> None:
+    """Call attempt, that waits for a TURN only, until SQLite no longer says that it is locked."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            attempt()
+            return
+        except Exception as error:
+            if "is locked" not in str(error) or time.monotonic() > until:
+                raise
+
+
+def begin(connection) -> None:
+    """Begin a transaction that writes, of a connection of SQLAlchemy, once no other program does."""
+    (patience,) = connection.exec_driver_sql("PRAGMA busy_timeout").one()  # ms
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(patience, round(TURN * 1000))}")
+    try:
+        in_turns(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), patience / 1000)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
+
+
+def make(path: Path) -> None:
+    """Make a store without runs: a copy of the one that `make setup` made, or made by MLflow now."""
+    place_whole(path, _copy_empty if empty_store().exists() else migrate)
+
+
+def prepare() -> None:
+    """Let MLflow make an empty store in this environment, to be copied: a second of migrations, once."""
+    empty_store().unlink(missing_ok=True)
+    place_whole(empty_store(), migrate)
+
+
+def empty_store() -> Path:
+    return Path(sys.prefix, "share", "tinynet", f"mlflow-{version('mlflow')}.db")
+
+
+def _copy_empty(path: Path) -> None:
+    shutil.copyfile(empty_store(), path)
+    with closing(sqlite3.connect(path)) as database:  # MLflow's Default experiment, the only one
+        database.execute(
+            "UPDATE experiments SET artifact_location = ?, creation_time = ?, last_update_time = ?",
+            (str(path.parent / "mlruns" / "0"), now(), now()),
+        )
+        database.commit()
+
+
+def migrate(path: Path) -> None:
+    """Let MLflow make a store, by all the migrations of its history."""
+    preload()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(f"sqlite:///{path}", str(path.parent / "mlruns"))._dispose_engine()
+
+
+def place_whole(path: Path, create: Callable[[Path], None]) -> None:
+    """Let create(other path) make a file, then link it to path: whole, or not at all.
+
+    Of several processes doing this at once, one wins and all use its file.
+    """
+    _delete_abandoned(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise complaint(f"sqlite:///{path}", f"its folder can't be made ({error.strerror})") from None
+    if not os.access(path.parent, os.W_OK):
+        raise complaint(f"sqlite:///{path}", f"its folder is {READ_ONLY}")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
+    try:
+        create(fresh)
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass  # another process was first
+        except OSError:  # no hard links on this file system
+            if not path.exists():
+                os.rename(fresh, path)
+    finally:
+        for file in path.parent.glob(f"{fresh.name}*"):
+            file.unlink(missing_ok=True)
+
+
+def _delete_abandoned(path: Path) -> None:
+    """Delete what processes that are gone left of stores they were making."""
+    if os.name != "posix":  # elsewhere os.kill(pid, 0) is no question
+        return
+    for file in path.parent.glob(f".{path.name}.*.new*"):
+        with suppress(ValueError, PermissionError):  # no number there; a process of somebody else
+            process = int(file.name.removeprefix(f".{path.name}.").split("-")[0])
+            try:
+                os.kill(process, 0)
+            except ProcessLookupError:
+                file.unlink(missing_ok=True)
