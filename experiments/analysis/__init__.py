@@ -27,11 +27,12 @@ from experiments.analysis.statistics import FEWEST, MARGINS, Margins, pairs_with
 from experiments.analysis.table import epochs_name, settings_of
 from experiments.analysis.tutorial import ARMS, EPOCHS, PRINTED, SEARCHED, Tutorial, tutorial
 from experiments.modes import in_order, names_of, parse
-from experiments.store import Loaded
 from tinynet.outcomes import lift
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from experiments.store import Loaded
 
 __all__ = [
     "ARMS", "EPOCHS", "FEWEST", "MARGINS", "POOL", "PRACTICAL", "PRINTED", "SEARCHED",
@@ -57,7 +58,7 @@ class Analysis:
     weights where their mode also starts afresh.
     """
 
-    loaded: Loaded
+    loaded: "Loaded"
     margins: Margins
     practical: Sequence[float]
     runs: "pd.DataFrame"
@@ -182,7 +183,7 @@ class Analysis:
 
 
 def analyse(
-    loaded: Loaded,
+    loaded: "Loaded",
     reference: str | None = None,
     margins: Margins = MARGINS,
     practical: Sequence[float] = PRACTICAL,
@@ -233,7 +234,7 @@ def _with_tables(paired: Analysis, rows, halves, counts, claim: Tutorial | None)
     )
 
 
-def _pair(loaded: Loaded, reference: str | None, margins: Margins, practical: Sequence[float]) -> Analysis:
+def _pair(loaded: "Loaded", reference: str | None, margins: Margins, practical: Sequence[float]) -> Analysis:
     """The analysis as far as pairs."""
     again = f"`{command_of(loaded)}`"
     if loaded.runs.empty:
@@ -270,7 +271,7 @@ def _pair(loaded: Loaded, reference: str | None, margins: Margins, practical: Se
     )
 
 
-def _modes(loaded: Loaded, runs: "pd.DataFrame", reference: str | None) -> list[str]:
+def _modes(loaded: "Loaded", runs: "pd.DataFrame", reference: str | None) -> list[str]:
     """The modes of a sweep, the reference first. Raises AnalysisError for one that it does not have."""
     modes = in_order(set(runs["mode"]))
     reference = modes[0] if reference is None else reference
@@ -302,7 +303,7 @@ def _compare(paired: Analysis, mode: str) -> tuple[list[dict], list[dict]]:
     return rows, [head | settings.get(half["cell"], {}) | half for half in halves]
 
 
-def command_of(loaded: Loaded) -> str:
+def command_of(loaded: "Loaded") -> str:
     """The command that trains what is missing of a sweep: its own, again."""
     return loaded.tags.get("command") or f"python -m experiments.run experiment={loaded.experiment}"
 

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.store import Loaded
 from experiments.wording import tidy
 from tinynet import outcomes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from experiments.store import Loaded
 
 CURVES = ("error", "online_error")  # what else is recorded over epochs are diagnostics
 DECIDED = ("exponential", "power", "mixed", "flat")  # laws that two runs can be compared by
@@ -38,7 +39,7 @@ def epochs_name(tau: float) -> str:
     return f"epochs_to_{f'{tau:.0e}'.replace('e-0', 'e-') if tau in TAUS else tidy(tau)}"
 
 
-def table_of_runs(loaded: Loaded, taus: Sequence[float] = ()) -> tuple["pd.DataFrame", np.ndarray]:
+def table_of_runs(loaded: "Loaded", taus: Sequence[float] = ()) -> tuple["pd.DataFrame", np.ndarray]:
     """The table runs.csv, and the error curves of its rows, (n_epochs + 1, n_runs) of the longest run.
 
     Beside what is recorded: converged_error (below it a run has converged), final_error, late_error (median
@@ -132,7 +133,7 @@ def n_rows(runs: "pd.DataFrame") -> int | None:
         return None
 
 
-def diagnostics(loaded: Loaded) -> "pd.DataFrame":
+def diagnostics(loaded: "Loaded") -> "pd.DataFrame":
     """diagnostics.csv: a row per mode and watched epoch; of each diagnostic the median over its runs."""
     import pandas as pd
 
