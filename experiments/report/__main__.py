@@ -1,7 +1,7 @@
 """The report on a sweep: python -m experiments.report [--sweep NAME] [--experiment NAME] [--store URI] ...
 
-Loaded -> Analysis -> Pictures -> page, into reports/<sweep>/, also attached to the parent run of the sweep. All of
-it follows from the sweep and the arguments, nothing from the clock: the same sweep, the same bytes.
+Loaded -> Analysis -> Pictures -> page, into reports/<sweep>/, also attached to the sweep's parent run. It all
+follows from the sweep and the arguments, nothing from the clock: the same sweep, the same bytes.
 """
 
 import argparse
