@@ -18,10 +18,13 @@ from experiments.store.entries import PARENT
 PATIENCE = 60  # seconds to wait for another program's lock on a SQLite store
 UNDERSTOOD = "sqlite:///mlflow.db, postgresql://user@host/name or http://host:port"
 STORE_PACKAGES = {"mlflow", "sqlalchemy", "sqlite3"}  # whose errors are faults of a store
-LOCKED = f"another program has held a lock on it for {PATIENCE} s; end it, then run this again"
+DAMAGED = "is damaged or no SQLite file; restore it from a copy or name another file"
 GONE = "the server does not answer; see that it runs and that host and port are right"
 FAULTS = {  # part of an error's text -> what is told
-    "is locked": LOCKED,
+    "is locked": f"another program has held a lock on it for {PATIENCE} s; end it, then run this again",
+    "no such table": "is a SQLite file, but MLflow did not make it; name another file",
+    "not a database": DAMAGED,
+    "malformed": DAMAGED,
     "disk is full": "no space is left on the disk; make room, then run this again",
     "Max retries exceeded": GONE,
     "Connection broken": GONE,

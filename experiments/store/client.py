@@ -91,19 +91,17 @@ class Client:
 
     def open_parent(self, place, fingerprint: str, run: Run, fresh: bool) -> tuple[str, int, str, bool]:
         """The sweep's run id, start time, name, and whether it was there before."""
-        condition = f"tags.{SWEEP} = '{fingerprint}'"
-        if fresh:
-            return (*_head(self._write(place, run, now(), None)), False)
-        there = self._search([place[0]], condition, NEWEST_FIRST)
+        same_sweep = ([place[0]], f"tags.{SWEEP} = '{fingerprint}'", NEWEST_FIRST)
+        there = [] if fresh else self._search(*same_sweep)
         if there:
             self.client.update_run(there[0].info.run_id, status="RUNNING")
             return (*_head(there[0]), True)
         made = self._write(place, run, now(), None)
-        first = self._search([place[0]], condition, NEWEST_FIRST)[-1]
-        if first.info.run_id == made.info.run_id:
-            return (*_head(made), False)
-        self.client.delete_run(made.info.run_id)  # of processes doing this at once, all take the first one's
-        return (*_head(first), True)
+        first = made if fresh else self._search(*same_sweep)[-1]
+        continued = first.info.run_id != made.info.run_id
+        if continued:  # of processes doing this at once, all take the first one's
+            self.client.delete_run(made.info.run_id)
+        return (*_head(first), continued)
 
     def record(self, place, parent: tuple[str, int] | None, runs: Sequence[Run]) -> list[str]:
         """Write the runs that aren't there and FINISHED; their ids."""

@@ -16,11 +16,12 @@ from experiments.store.transactions import Tables
 
 def writing(where: Address) -> Tables | Client:
     """The store, to record in; a SQLite file is made when missing. Raises StoreError."""
-    if where.path is not None and where.path.exists():
-        sqlite.check(where.path, write=True)
     with complaints(where):
-        if where.path is not None and not where.path.exists():
-            sqlite.make(where.path)
+        if where.path is not None:
+            if where.path.exists():
+                sqlite.check(where.path, write=True)
+            else:
+                sqlite.make(where.path)
         return backend(where, write=True)
 
 
@@ -28,11 +29,11 @@ def writing(where: Address) -> Tables | Client:
 def reading(uri: str) -> Iterator[tuple[Address, Tables | Client]]:
     """The store at a URI, to load from; what fails inside becomes a StoreError."""
     where = address(uri)
-    if where.path is not None:
-        if not where.path.exists():
-            raise complaint(where.uri, "there is no store yet; `make sweep` makes it", NoStore)
-        sqlite.check(where.path, write=False)
     with complaints(where):
+        if where.path is not None:
+            if not where.path.exists():
+                raise complaint(where.uri, "there is no store yet; `make sweep` makes it", NoStore)
+            sqlite.check(where.path, write=False)
         yield where, backend(where, write=False)
 
 

@@ -85,13 +85,10 @@ class OpenSweep:
         self.run_id = run_id
         self.name = name
         self.continued = continued
-        self.experiment_id, self._artifacts = place
+        self.experiment_id = place[0]
+        self._place = place
         self._start = start
         self._changed = False
-
-    @property
-    def _place(self) -> tuple[str, str]:
-        return self.experiment_id, self._artifacts
 
     def recorded(self) -> dict[str, tuple[str | None, float]]:
         """fingerprint -> (outcome, final_error) of every FINISHED run; infinite where none was recorded."""
@@ -145,7 +142,7 @@ class OpenSweep:
                 file = folder / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8")
-            copy_artifacts(self.store.where, folder, f"{self._artifacts}/{self.run_id}/artifacts")
+            copy_artifacts(self.store.where, folder, f"{self._place[1]}/{self.run_id}/artifacts")
 
 
 def attach(uri: str, run_id: str, folder: str | Path) -> None:

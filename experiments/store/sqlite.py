@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
-from experiments.store.address import LOCKED, PATIENCE, complaint
+from experiments.store.address import PATIENCE, complaint
 from experiments.store.client import preload
 from experiments.store.entries import now
 
@@ -21,7 +21,7 @@ READ_ONLY = "read-only; name a file in a folder that can be written"
 
 
 def check(path: Path, write: bool) -> None:
-    """Raise StoreError unless the file at path is a SQLite database that MLflow made. Touches nothing."""
+    """Raise an error unless the file at path is a SQLite database that MLflow made. Touches nothing."""
     uri = f"sqlite:///{path}"
     if path.is_dir():
         raise complaint(uri, "is a folder; name a file in it, such as mlflow.db")
@@ -32,21 +32,8 @@ def check(path: Path, write: bool) -> None:
     if path.stat().st_size == 0:
         raise complaint(uri, "is an empty file, no store; delete it or name another file")
     mode = "rw" if os.access(path, os.W_OK) else "ro"  # rw: what a killed writer left is rolled back
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", TURN, uri=True)) as database:
-            in_turns(lambda: database.execute("SELECT version_num FROM alembic_version").fetchall(), PATIENCE)
-    except sqlite3.DatabaseError as error:
-        raise complaint(uri, _fault(str(error))) from None
-
-
-def _fault(text: str) -> str:
-    if "locked" in text:
-        return LOCKED
-    if "no such table" in text:
-        return "is a SQLite file, but MLflow did not make it; name another file"
-    if "not a database" in text or "malformed" in text:
-        return f"is damaged or no SQLite file ({text}); restore it from a copy or name another file"
-    return f"SQLite says: {text}"
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", TURN, uri=True)) as database:
+        in_turns(lambda: database.execute("SELECT version_num FROM alembic_version").fetchall(), PATIENCE)
 
 
 def in_turns(attempt: Callable[[], object], patience: float) -> None:

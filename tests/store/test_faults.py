@@ -20,11 +20,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.analysis.analysis import analysis
-from experiments.analysis.analysis import table as measured
-from experiments.store import tracking
+from experiments.analysis import analyse
+from experiments.store import load_sweep
 from tests.servers import Server
-from tests.sweep.test_sweep import ROOT, store
+from tests.sweep.commands import ROOT, store
 
 pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 SMALL = ("experiment=quick", "seed=range(3)", "n_epochs=60")  # 24 runs, 0.1 s
@@ -84,7 +83,7 @@ def n_recorded(folder: Path) -> int:
 
 def told(folder: Path, **which):
     """What does not depend on the clock: the runs table, and the curves."""
-    sweep = tracking.load_sweep(store(folder), **which)
+    sweep = load_sweep(store(folder), **which)
     clock = (
         r"run_id|tags\.mlflow\.parentRunId|metrics\.seconds|tags\..*git\..*"  # somebody may commit meanwhile
     )
@@ -160,14 +159,10 @@ def test_the_report_of_a_killed_sweep_is_that_of_an_uninterrupted_one(tmp_path, 
     complete(tmp_path, *words)
     tables = []
     for folder in (tmp_path, uninterrupted(*words)):
-        analysed = analysis.analyse(tracking.load_sweep(store(folder)))
-        runs = analysed.runs.drop(columns=["run_id", "seconds", "commit", "dirty"]).to_csv()
-        modes = (
-            measured.modes_by_cell(analysed.runs, analysed.cell_keys).drop(columns="median_seconds").to_csv()
-        )
-        compared = [{k: v for k, v in row.items() if "seconds" not in k}
-                    for of in analysed.comparisons.values() for row in of]  # fmt: skip
-        tables.append((runs, modes, repr(compared)))
+        analysed = analyse(load_sweep(store(folder)))
+        runs = analysed.runs.drop(columns=["run_id", "seconds", "commit", "dirty"])
+        results = (runs, analysed.counts, analysed.estimates)
+        tables.append([table.filter(regex="^(?!.*seconds)").to_csv() for table in results])
     assert tables[0] == tables[1]
 
 

@@ -145,8 +145,8 @@ def test_mlflow_reads_the_same_from_both_ways(uri, template, tmp_path):
         ("tags.outcome = 'converged' AND attributes.run_name LIKE '%seed=1'", ["attributes.run_name"]),
     ]
     answers = []
-    for address, sweep in zip((uri, other), sweeps, strict=True):
-        client = MlflowClient(address)
+    for place, sweep in zip((uri, other), sweeps, strict=True):
+        client = MlflowClient(place)
         seen = []
         for condition, order in questions:
             condition = " AND ".join(filter(None, [condition, f"tags.mlflow.parentRunId = '{sweep.run_id}'"]))
@@ -400,7 +400,7 @@ def test_a_run_taken_over_is_the_run_but_for_its_name_params_and_sweep(uri, temp
     assert sweep.take_over(wanted, wanted.__getitem__, 2) == 0
     sweep.end("FINISHED")
     record(open_store(other), [again(run) for run in runs if not run.failed], "wider", "second")
-    ours, theirs = (load_sweep(address, sweep="second") for address in (uri, other))
+    ours, theirs = (load_sweep(place, sweep="second") for place in (uri, other))
     assert ours.runs["tags.taken_over"].isin(before.runs["run_id"]).all()
     drop = ["run_id", "tags.mlflow.parentRunId", "tags.taken_over"]
     pd.testing.assert_frame_equal(
@@ -570,6 +570,59 @@ def same(a, b):
         "tags",
     ):
         assert getattr(a, field) == getattr(b, field), field
+
+
+def test_points_that_another_program_logged_at_other_times_are_loaded_too(uri):
+    from mlflow import MlflowClient
+
+    sweep = record(open_store(uri), some_runs())
+    before = load_sweep(uri)
+    run_id = before.runs["run_id"][1]  # diverged in epoch 4
+    for step in (4, 7):
+        MlflowClient(uri).log_metric(run_id, "error", step / 8, timestamp=1000 + step, step=step)
+    expected = before.curves["error"].copy()
+    expected[[4, 7], 1] = 0.5, 0.875
+    assert load_sweep(uri).run_id == sweep.run_id
+    np.testing.assert_array_equal(load_sweep(uri).curves["error"], expected)
+
+
+def test_a_run_that_is_recorded_while_others_are_loaded_is_passed_over(uri, monkeypatch):
+    runs = some_runs()
+    sweep = open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    sweep.record(runs[:4])
+    before = load_sweep(uri)
+    children = queries.Queries.children
+
+    def and_then_more(backend, parent):
+        rows = children(backend, parent)
+        sweep.record(runs[4:])
+        return rows
+
+    monkeypatch.setattr(queries.Queries, "children", and_then_more)
+    same(load_sweep(uri), before)
+    monkeypatch.undo()
+    assert len(load_sweep(uri).runs) == 6
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_points_are_read_off_the_index_that_holds_them_all(uri, analyzed):
+    """SQLite chooses by what it knows of the tables, which ANALYZE changes."""
+    from sqlalchemy import event
+
+    tables = open_store(uri).backend
+    sweep = open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
+    sweep.record(some_runs())
+    if analyzed:
+        tables.analyze()
+    asked = []
+    event.listen(tables.engine, "before_cursor_execute", lambda *details: asked.append(details[2:4]))
+    assert len(list(tables._points_by_moment(sweep.run_id, "error"))) > 50
+    statement, parameters = asked[-1]
+    with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as database:
+        plan = database.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+    assert [row[3] for row in plan] == [
+        "SEARCH metrics USING COVERING INDEX sqlite_autoindex_metrics_1 (key=? AND timestamp=?)"
+    ]
 
 
 def test_the_newest_sweep_is_loaded_or_the_one_named(uri):

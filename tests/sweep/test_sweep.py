@@ -1,64 +1,20 @@
 """The road, end to end, as a person drives it: commands in an empty folder, and what MLflow then holds."""
 
-import io
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from contextlib import redirect_stderr, redirect_stdout
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinynet
-from experiments.run import command
-from experiments.store import tracking
-from experiments.store.tracking import load_sweep, sweeps
-from experiments.sweep import task as stacks
+from experiments.store import OpenSweep, load_sweep, sweeps
+from experiments.sweep import SweepTask
+from tests.sweep.commands import ROOT, process, run, store
 from tinynet import gradients
-
-ROOT = Path(__file__).parent.parent.parent
-STORE = "sqlite:///mlflow.db"
-
-
-def process(folder: Path, *words: str, code: int = 0) -> str:
-    """`python -m experiments.run` in a folder; gives what it printed, and insists on its exit code."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.run", *words],
-        cwd=folder, text=True, capture_output=True, check=False, timeout=120,
-        env=clean | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def run(folder: Path, *words: str, code: int = 0, uri: str | None = None) -> str:
-    """The same command in this process, which has imported MLflow already. uri: MLFLOW_TRACKING_URI."""
-    said = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(said):
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        if uri is not None:
-            patch.setenv("MLFLOW_TRACKING_URI", uri)
-        patch.setattr(sys, "argv", ["experiments.run", *words])
-        try:
-            command()
-            left = 0
-        except SystemExit as end:
-            left = end.code
-            if isinstance(left, str):
-                print(left)
-                left = 1
-    assert left == code, said.getvalue()
-    return said.getvalue()
-
-
-def store(folder: Path) -> str:
-    return f"sqlite:///{folder / 'mlflow.db'}"
 
 
 @pytest.fixture(scope="module")
@@ -231,13 +187,13 @@ def test_diagnostics_along_the_way_are_recorded_at_about_fifty_epochs(tmp_path):
 def test_a_wider_grid_takes_over_what_earlier_sweeps_trained(tmp_path, monkeypatch):
     narrow = ("-m", "gradient=numeric,analytic", "seed=0,1", "n_epochs=20")
     run(tmp_path, *narrow)
-    first, trained, train = load_sweep(store(tmp_path)), [], stacks.train
+    first, trained, train = load_sweep(store(tmp_path)), [], SweepTask.train
 
     def watched(stack):
         trained.extend((settings.mode, settings.seed) for settings in stack)
         return train(stack)
 
-    monkeypatch.setattr(stacks.Sweep, "train", staticmethod(watched))
+    monkeypatch.setattr(SweepTask, "train", staticmethod(watched))
     wider = (*narrow[:2], "seed=0,1,2", "learning_rate=0.1,0.2", "n_epochs=20")
     assert "(4 would be copied from other sweeps)" in run(tmp_path, *wider, "dry_run=true")
     assert "4 of 12 runs are there, 4 of them copied from other sweeps" in run(tmp_path, *wider)
@@ -273,8 +229,8 @@ def test_runs_taken_over_bear_the_settings_of_the_sweep_that_takes_them(tmp_path
 
 def test_what_another_process_recorded_while_this_one_looked_is_not_trained_again(tmp_path, monkeypatch):
     words = ("-m", "gradient=analytic", "seed=0,1", "n_epochs=3")
-    take_over = tracking.Sweep.take_over
+    take_over = OpenSweep.take_over
     run(tmp_path, *words, "seed=0,1,2")
-    monkeypatch.setattr(tracking.Sweep, "take_over", lambda *arguments: 0 * take_over(*arguments))
-    monkeypatch.setattr(stacks.Sweep, "train", None)  # fails if called
+    monkeypatch.setattr(OpenSweep, "take_over", lambda *arguments: 0 * take_over(*arguments))
+    monkeypatch.setattr(SweepTask, "train", None)  # fails if called
     assert "all 2 runs are there" in run(tmp_path, *words)
