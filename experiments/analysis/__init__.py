@@ -15,6 +15,7 @@ from experiments.analysis import controls, kinks, table
 from experiments.analysis.cells import Cells, cells_of, few
 from experiments.analysis.curves import Curve, Curves, curves_of
 from experiments.analysis.estimates import POOL, PRACTICAL, compare, questions
+from experiments.analysis.kinks import STEPS
 from experiments.analysis.pairs import (
     Pairing,
     differ_by_design,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from experiments.store import Loaded
 
 __all__ = [
-    "ARMS", "EPOCHS", "FEWEST", "MARGINS", "POOL", "PRACTICAL", "PRINTED", "SEARCHED",
+    "ARMS", "EPOCHS", "FEWEST", "MARGINS", "POOL", "PRACTICAL", "PRINTED", "SEARCHED", "STEPS",
     "Analysis", "AnalysisError", "Curve", "Margins", "Tutorial", "analyse", "by_design", "command_of",
     "epochs_name", "few", "pairs_without_a_flip", "questions", "settings_of",
 ]  # fmt: skip

@@ -28,6 +28,10 @@ class Curve(NamedTuple):
     n_runs: int
 
     @property
+    def quartiles(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.low, self.middle, self.high
+
+    @property
     def last(self) -> float:
         """The last median that is finite, or NaN."""
         finite = self.middle[np.isfinite(self.middle)]
