@@ -116,7 +116,8 @@ class House:
 
     def offered_by(self, room: str) -> list[str]:
         """The __all__ of a room's door."""
-        for node in ast.parse(self.files[self.modules[room]]).body:
+        door = self.files.get(self.modules.get(room), "")
+        for node in ast.parse(door).body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
                 return ast.literal_eval(node.value)
         return []
