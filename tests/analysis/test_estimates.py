@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from experiments.analysis import estimates
+from experiments.analysis import estimates, statistics
 from experiments.analysis.estimates import POOL, PRACTICAL, questions
 from experiments.analysis.statistics import MARGINS
 from experiments.analysis.table import epochs_name
@@ -123,6 +123,22 @@ def test_a_cell_that_looks_different_and_may_not_be_leaves_all_open():
     assert everything["outcome"]["high"] < MARGINS.share
     assert said(everything)["outcome"] == "unresolved"  # 2 of 100 in one cell
     assert "different" not in {said(row)["outcome"] for row in cells}
+
+
+@pytest.mark.parametrize("n_cells", [1, 3, 16])
+def test_the_interval_that_is_judged_tells_the_verdict_of_each_cell(n_cells):
+    rng = np.random.default_rng(n_cells)
+    n_told = 0
+    for apart in (0.0, MARGINS.decades, 0.3):
+        for row in compare(*noisy(rng, 25, n_cells, flips=0.1, apart=apart)):
+            for question in JUDGED:
+                judged = row[question]
+                interval = judged["low_judged"], judged["high_judged"]
+                assert judged["low_judged"] <= judged["low"] <= judged["high"] <= judged["high_judged"]
+                if row["cell"] != POOL or n_cells == 1:
+                    assert statistics.verdict(interval, judged["margin"]) == judged["verdict"]
+                    n_told += judged["verdict"] != "unresolved"
+    assert n_told > 0
 
 
 def test_what_is_small_everywhere_and_sure_in_sum_is_different():
