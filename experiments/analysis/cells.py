@@ -1,11 +1,12 @@
 """What runs of a cell have in common, as pictures show it: outcomes, how often, how deep, at what cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from experiments.analysis import statistics
+from experiments.analysis.table import few
 from experiments.modes import DIFFERENCES, parse
 from tinynet import outcomes
 from tinynet.outcomes import FLOOR
@@ -13,7 +14,7 @@ from tinynet.outcomes import FLOOR
 if TYPE_CHECKING:
     import pandas as pd
 
-    from experiments.analysis import Analysis
+    from experiments.analysis.pairs import Paired
 
 MOST_VALUES = 6  # of the learning rate and of the hidden size, in one picture
 MANY_STEPS = 4  # sizes of h of one kind of mode, from which on they are drawn as a line
@@ -50,91 +51,85 @@ class Cells(NamedTuple):
         return bool(len(self.steps)) and self.steps.groupby("kind").size().max() >= MANY_STEPS
 
 
-def few(values: Sequence, most: int) -> list:
-    """At most so many of the values, evenly spaced, with the first and the last."""
-    chosen = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
-    return [values[i] for i in chosen]
-
-
-def cells_of(analysed: "Analysis") -> Cells:
-    masks = _masks(analysed)
-    rate, size = _main_cell(analysed, masks)
-    grid = tuple(few(analysed.values(name), MOST_VALUES) for name in ("learning_rate", "hidden_size"))
-    ends = _ends(analysed, size)
+def cells_of(paired: "Paired") -> Cells:
+    masks = _masks(paired)
+    rate, size = _main_cell(paired, masks)
+    grid = tuple(few(paired.values(name), MOST_VALUES) for name in ("learning_rate", "hidden_size"))
+    ends = _ends(paired, size)
     steps = _steps(ends[ends["learning_rate"] == rate])
-    axis = "learning_rate" if len(analysed.values("learning_rate")) > 1 else "hidden_size"
+    axis = "learning_rate" if len(paired.values("learning_rate")) > 1 else "hidden_size"
     by_kind = steps.groupby("kind", sort=False)
     return Cells(
         learning_rate=rate,
         hidden_size=size,
         n_cells=len(masks),
         grid=grid,
-        panels=_panels(analysed, grid),
+        panels=_panels(paired, grid),
         ends=ends,
         steps=steps,
         powers={kind: power_of_h(*_above_half(members)) for kind, members in by_kind},
         axis=axis,
-        levels=_levels(analysed, axis),
-        seconds=_seconds(analysed),
+        levels=_levels(paired, axis),
+        seconds=_seconds(paired),
     )
 
 
-def _masks(analysed: "Analysis") -> dict[tuple, np.ndarray]:
+def _masks(paired: "Paired") -> dict[tuple, np.ndarray]:
     """(learning rate, hidden size) -> mask, of all that hold drawn runs."""
     masks = {}
-    for rate in analysed.values("learning_rate"):
-        for size in analysed.values("hidden_size"):
-            mask = analysed.cell(rate, size) & analysed.drawn
+    for rate in paired.values("learning_rate"):
+        for size in paired.values("hidden_size"):
+            mask = paired.cell(rate, size) & paired.drawn
             if mask.any():
                 masks[rate, size] = mask
     return masks
 
 
-def _main_cell(analysed: "Analysis", masks: Mapping[tuple, np.ndarray]) -> tuple[float, int]:
-    counts = {cell: int((mask & analysed.converged).sum()) for cell, mask in masks.items()}
+def _main_cell(paired: "Paired", masks: Mapping[tuple, np.ndarray]) -> tuple[float, int]:
+    counts = {cell: int((mask & paired.converged).sum()) for cell, mask in masks.items()}
     return TUTORIALS_CELL if counts.get(TUTORIALS_CELL) else max(counts, key=counts.get)
 
 
-def _panels(analysed: "Analysis", grid: tuple[list, list]) -> "pd.DataFrame":
+def _panels(paired: "Paired", grid: tuple[list, list]) -> "pd.DataFrame":
     import pandas as pd
 
-    outcome = analysed.column("outcome")
+    outcome = paired.column("outcome")
     panels = []
     for size in grid[1]:
         for rate in grid[0]:
-            mask = analysed.cell(rate, size)
-            for mode in analysed.shown:
-                rows = analysed.rows(mode, mask)
+            mask = paired.cell(rate, size)
+            for mode in paired.shown:
+                rows = paired.rows(mode, mask)
                 panel = {"mode": mode, "learning_rate": rate, "hidden_size": size, "n_runs": len(rows)}
                 panel |= {name: int((outcome[rows] == name).sum()) for name in outcomes.OUTCOMES}
                 panel |= {"n_pairs": 0, "n_other": 0, "n_both": 0}
-                if mode in analysed.others:
-                    a, b = analysed.matched(mode, mask)
+                if mode in paired.others:
+                    a, b = paired.matched(mode, mask)
                     panel |= {"n_pairs": len(a), "n_other": int((outcome[a] != outcome[b]).sum())}
-                    panel["n_both"] = len(analysed.both(mode, mask)[0])
+                    panel["n_both"] = len(paired.both(mode, mask)[0])
                 panels.append(panel)
     return pd.DataFrame(panels)
 
 
-def _ends(analysed: "Analysis", size: int) -> "pd.DataFrame":
+def _ends(paired: "Paired", size: int) -> "pd.DataFrame":
     import pandas as pd
 
     ends = []
-    for mode in analysed.drawn_modes:
-        for rate in analysed.values("learning_rate"):
-            rows = analysed.rows(mode, analysed.cell(rate, size))
+    for mode in paired.drawn_modes:
+        for rate in paired.values("learning_rate"):
+            rows = paired.rows(mode, paired.cell(rate, size))
             if len(rows):
-                ends.append({"mode": mode, "learning_rate": rate} | _end(analysed, rows))
+                ends.append({"mode": mode, "learning_rate": rate} | _end(paired, rows))
     return pd.DataFrame(ends)
 
 
-def _end(analysed: "Analysis", rows: np.ndarray) -> dict:
-    share, low, high, n_runs, _ = statistics.share(analysed.converged[rows])
-    deep = analysed.final[rows[analysed.converged[rows]]]
+def _end(paired: "Paired", rows: np.ndarray) -> dict:
+    share, low, high, n_runs, _ = statistics.share(paired.converged[rows])
+    deep = paired.final[rows[paired.converged[rows]]]
     return {
         "n_runs": n_runs, "n_converged": len(deep), "share": share, "low": low, "high": high,
         "median_final_error": 10.0 ** statistics.middle(deep),
-        "evaluations": statistics.middle(analysed.column("evaluations")[rows]),
+        "evaluations": statistics.middle(paired.column("evaluations")[rows]),
     }  # fmt: skip
 
 
@@ -172,32 +167,30 @@ def power_of_h(h: np.ndarray, depth: np.ndarray) -> tuple[float, int]:
     return float(np.polyfit(x, y, 1)[0]), len(x)
 
 
-def _levels(analysed: "Analysis", axis: str) -> "pd.DataFrame":
+def _levels(paired: "Paired", axis: str) -> "pd.DataFrame":
     import pandas as pd
 
     rows = []
-    level = analysed.column(axis)
-    seed = analysed.column("seed")
-    for mode in analysed.others:
-        a, b = analysed.both(mode)
-        apart = analysed.final[a] - analysed.final[b]
+    level = paired.column(axis)
+    seed = paired.column("seed")
+    for mode in paired.others:
+        a, b = paired.both(mode)
+        apart = paired.final[a] - paired.final[b]
         every = {None: np.full(len(a), True)}
-        every |= {
-            value: level[a] == value for value in sorted(set(level[analysed.matched(mode)[0]].tolist()))
-        }
+        every |= {value: level[a] == value for value in sorted(set(level[paired.matched(mode)[0]].tolist()))}
         for value, mask in every.items():
             estimate = statistics.median(apart[mask], seed=seed[a][mask])
             rows.append({"mode": mode, "level": value} | estimate._asdict())
     return pd.DataFrame(rows).rename(columns={"n": "n_pairs"})
 
 
-def _seconds(analysed: "Analysis") -> "pd.DataFrame":
+def _seconds(paired: "Paired") -> "pd.DataFrame":
     """Without runs whose seconds are unknown: those copied from other sweeps."""
     import pandas as pd
 
-    runs = analysed.runs[analysed.drawn & analysed.runs["seconds"].notna().to_numpy()]
-    if not analysed.n_rows or not len(runs):
+    runs = paired.runs[paired.drawn & paired.runs["seconds"].notna().to_numpy()]
+    if not paired.n_rows or not len(runs):
         return pd.DataFrame(columns=["mode", "n_params", "microseconds"])
-    micro = 1e6 * runs["seconds"] / max(1, analysed.n_epochs) / analysed.n_rows
+    micro = 1e6 * runs["seconds"] / max(1, paired.n_epochs) / paired.n_rows
     medians = micro.groupby([runs["mode"], runs["n_params"]]).median()
     return medians.rename("microseconds").reset_index()

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from experiments.analysis import statistics
-from experiments.analysis.cells import few
 from experiments.analysis.statistics import FEWEST
+from experiments.analysis.table import few
 from tinynet import outcomes
 from tinynet.outcomes import FLOOR, lift
 
 if TYPE_CHECKING:
-    from experiments.analysis import Analysis
+    from experiments.analysis.cells import Cells
+    from experiments.analysis.pairs import Paired
 
 MOST_POINTS = 11_000  # of all lines of one picture
 DEPTHS = 10.0 ** np.arange(1, np.log10(FLOOR) - 0.5, -0.1)  # of the precision profile
@@ -82,25 +83,24 @@ class Curves(NamedTuple):
     work: Sequence[Work]  # at the main hidden size
 
 
-def curves_of(analysed: "Analysis") -> Curves:
-    cells = analysed.cells
+def curves_of(paired: "Paired", cells: "Cells") -> Curves:
     return Curves(
-        medians=_medians(analysed, cells.grid),
-        tail=_tail(analysed, analysed.cell(cells.learning_rate, cells.hidden_size)),
-        reached=_reached(analysed),
-        work=_work(analysed, cells.learning_rate, cells.hidden_size),
+        medians=_medians(paired, cells.grid),
+        tail=_tail(paired, paired.cell(cells.learning_rate, cells.hidden_size)),
+        reached=_reached(paired),
+        work=_work(paired, cells.learning_rate, cells.hidden_size),
     )
 
 
-def typical(analysed: "Analysis", mode: str, mask: np.ndarray) -> np.ndarray:
+def typical(paired: "Paired", mode: str, mask: np.ndarray) -> np.ndarray:
     """The runs whose median is drawn: halves of pairs in which both converge, or all if none do."""
-    if analysed.none_converges:
-        return analysed.rows(mode, mask)
-    if mode in analysed.others:
-        return analysed.both(mode, mask)[0]
-    if mode == analysed.reference and analysed.others:
-        return np.unique(np.concatenate([analysed.both(other, mask)[1] for other in analysed.others]))
-    return analysed.rows(mode, mask & analysed.converged)
+    if paired.none_converges:
+        return paired.rows(mode, mask)
+    if mode in paired.others:
+        return paired.both(mode, mask)[0]
+    if mode == paired.reference and paired.others:
+        return np.unique(np.concatenate([paired.both(other, mask)[1] for other in paired.others]))
+    return paired.rows(mode, mask & paired.converged)
 
 
 def quartiles(error: np.ndarray, rows: np.ndarray, epochs: np.ndarray) -> Curve:
@@ -122,29 +122,29 @@ def late_epochs(n_epochs: int) -> np.ndarray:
     return np.unique(epochs.clip(max=n_epochs))
 
 
-def _medians(analysed: "Analysis", grid: tuple[list, list]) -> dict[tuple, Curve]:
+def _medians(paired: "Paired", grid: tuple[list, list]) -> dict[tuple, Curve]:
     rates, sizes = grid
-    n_lines = 3 * len(rates) * len(sizes) * len(analysed.shown)
+    n_lines = 3 * len(rates) * len(sizes) * len(paired.shown)
     n_points = int(np.clip(MOST_POINTS / n_lines, 30, 200))
-    n_epochs = analysed.n_epochs
+    n_epochs = paired.n_epochs
     epochs = np.unique(np.linspace(0, n_epochs, min(n_points, n_epochs + 1)).astype(int))
     curves = {}
     for rate in rates:
         for size in sizes:
-            mask = analysed.cell(rate, size)
-            for mode in analysed.shown:
-                curves[rate, size, mode] = quartiles(analysed.error, typical(analysed, mode, mask), epochs)
+            mask = paired.cell(rate, size)
+            for mode in paired.shown:
+                curves[rate, size, mode] = quartiles(paired.error, typical(paired, mode, mask), epochs)
     return curves
 
 
-def _tail(analysed: "Analysis", mask: np.ndarray) -> Tail:
-    present = [mode for mode in analysed.shown if len(analysed.rows(mode, mask))]
-    rows = {mode: typical(analysed, mode, mask) for mode in present}
-    far = late_epochs(analysed.n_epochs)
-    late = {mode: quartiles(analysed.error, rows[mode], far) for mode in present}
+def _tail(paired: "Paired", mask: np.ndarray) -> Tail:
+    present = [mode for mode in paired.shown if len(paired.rows(mode, mask))]
+    rows = {mode: typical(paired, mode, mask) for mode in present}
+    far = late_epochs(paired.n_epochs)
+    late = {mode: quartiles(paired.error, rows[mode], far) for mode in present}
     near = np.linspace(0, _settled(late), 201).astype(int)
-    early = {mode: quartiles(analysed.error, rows[mode], near) for mode in present}
-    laws = {mode: _law(analysed, rows[mode]) for mode in present}
+    early = {mode: quartiles(paired.error, rows[mode], near) for mode in present}
+    laws = {mode: _law(paired, rows[mode]) for mode in present}
     powers = {}
     for mode, law in laws.items():
         if law is not None and law.name == "power" and law.n > law.n_runs / 2 and law.n_runs >= FEWEST:
@@ -164,9 +164,9 @@ def _settled(late: Mapping[str, Curve]) -> int:
     return min(int(epochs[-1]), -(-end // digit) * digit)
 
 
-def _law(analysed: "Analysis", rows: np.ndarray) -> Law | None:
-    laws = analysed.column("law")[rows].astype(str)
-    exponents = analysed.column("law_s")[rows]
+def _law(paired: "Paired", rows: np.ndarray) -> Law | None:
+    laws = paired.column("law")[rows].astype(str)
+    exponents = paired.column("law_s")[rows]
     names, counts = np.unique(laws[~np.isin(laws, ("none", "undecided"))], return_counts=True)
     if not len(names):
         return None
@@ -175,41 +175,41 @@ def _law(analysed: "Analysis", rows: np.ndarray) -> Law | None:
     return Law(most, int(counts.max()), len(rows), power)
 
 
-def _reached(analysed: "Analysis") -> Reached:
-    rows = {mode: analysed.rows(mode) for mode in analysed.shown}
+def _reached(paired: "Paired") -> Reached:
+    rows = {mode: paired.rows(mode) for mode in paired.shown}
     by_epoch = {}
-    for tau in _taus(analysed):
-        epochs = outcomes.epochs_to(analysed.error, tau)
+    for tau in _taus(paired):
+        epochs = outcomes.epochs_to(paired.error, tau)
         by_epoch[tau] = {
-            mode: statistics.reached_by(epochs[of], analysed.n_epochs) for mode, of in rows.items()
+            mode: statistics.reached_by(epochs[of], paired.n_epochs) for mode, of in rows.items()
         }
-    final = 10.0**analysed.final
+    final = 10.0**paired.final
     profile = {mode: statistics.precision_profile(final[of], DEPTHS) for mode, of in rows.items()}
     return Reached(by_epoch, profile)
 
 
-def _taus(analysed: "Analysis") -> list[float]:
+def _taus(paired: "Paired") -> list[float]:
     """At most three of the errors that are asked for and reached, the first and the last among them."""
-    least = np.nanmin(np.where(np.isfinite(analysed.error), analysed.error, np.nan), initial=np.inf)
-    asked = sorted(analysed.taus, reverse=True)
+    least = np.nanmin(np.where(np.isfinite(paired.error), paired.error, np.nan), initial=np.inf)
+    asked = sorted(paired.taus, reverse=True)
     return few([tau for tau in asked if tau >= least], 3)
 
 
-def _work(analysed: "Analysis", usual: float, size: int) -> list[Work]:
+def _work(paired: "Paired", usual: float, size: int) -> list[Work]:
     works = []
-    if not analysed.n_rows:
+    if not paired.n_rows:
         return works
-    epochs = late_epochs(analysed.n_epochs)
-    for mode in analysed.shown:
+    epochs = late_epochs(paired.n_epochs)
+    for mode in paired.shown:
         by_rate = {}
-        for rate in analysed.values("learning_rate"):
-            by_rate[rate] = analysed.rows(mode, analysed.converged & analysed.cell(rate, size))
+        for rate in paired.values("learning_rate"):
+            by_rate[rate] = paired.rows(mode, paired.converged & paired.cell(rate, size))
         best = max(by_rate, key=lambda rate: len(by_rate[rate]))
         rate = usual if len(by_rate[usual]) else best
         rows = by_rate[rate]
         if len(rows):
-            curve = quartiles(analysed.error, rows, epochs)
-            evaluations = epochs * analysed.n_rows * np.median(analysed.column("evaluations")[rows])
+            curve = quartiles(paired.error, rows, epochs)
+            evaluations = epochs * paired.n_rows * np.median(paired.column("evaluations")[rows])
             below = evaluations[curve.middle <= 1e-6]
             first = float(below[0]) if len(below) else np.nan
             works.append(Work(mode, rate, curve._replace(epochs=evaluations), first))

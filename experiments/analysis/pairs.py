@@ -5,16 +5,24 @@ A pair is two runs that differ in nothing but the gradient mode, from the same s
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from experiments.analysis.table import settings_of
+from experiments.analysis.statistics import Margins
+from experiments.analysis.table import few, settings_of
+from tinynet.outcomes import lift
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from experiments.store import Loaded
+
 OF_A_MODE = re.compile(r"gradient(\..*)?|start|dtype|n_params")  # and n_params, which follows from the others
+DEEPEST = 1e-15  # the error beyond the practical ones that precision is drawn to
+MOST_MODES = 11  # in one picture; captions say what is left out
 REASONS = ("missing", "failed", "duplicate", "no partner", "other start")
 
 
@@ -134,3 +142,107 @@ def left_out_table(
             row |= {"runs": "; ".join(runs["name"][r] for r in gap.rows), "failure": "; ".join(failures)}
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A sweep's runs and pairs, and what pictures and summaries read of them: rows of drawn runs.
+
+    runs: a row per run, as in runs.csv; error (n_epochs + 1, n_runs): its columns are the rows of runs, and
+    n_epochs is that of the longest. practical: errors that speed is judged to. drawn (n_runs,): the runs that
+    pictures show: not failed, not going on from trained weights where their mode also starts afresh.
+    """
+
+    loaded: "Loaded" = field(repr=False)
+    margins: Margins
+    practical: Sequence[float]
+    runs: "pd.DataFrame" = field(repr=False)
+    error: np.ndarray = field(repr=False)
+    modes: list[str]  # the reference first
+    names: Mapping[str, str]  # mode -> its name for people
+    cell_keys: list[str]  # settings that vary between cells
+    pairings: Mapping[str, Pairing] = field(repr=False)
+    own_rate: frozenset[str]  # modes at a learning rate of their own, paired with the reference all the same
+    drawn: np.ndarray = field(repr=False)
+    n_rows: int | None  # of the problem, None if unknown
+
+    @property
+    def reference(self) -> str:
+        return self.modes[0]
+
+    @property
+    def n_epochs(self) -> int:
+        return len(self.error) - 1
+
+    @property
+    def taus(self) -> list[float]:
+        """The errors that speed is told to."""
+        return [*self.practical, DEEPEST]
+
+    def column(self, name: str) -> np.ndarray:
+        return self.runs[name].to_numpy()
+
+    def values(self, name: str) -> list:
+        """The values of a setting among the drawn runs."""
+        return sorted(set(self.column(name)[self.drawn].tolist()))
+
+    @cached_property
+    def drawn_modes(self) -> list[str]:
+        present = set(self.column("mode")[self.drawn])
+        return [mode for mode in self.modes if mode in present]
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """Of these, as many as one picture takes."""
+        return few(self.drawn_modes, MOST_MODES)
+
+    @cached_property
+    def others(self) -> list[str]:
+        """The modes shown that have pairs with the reference at its own learning rates."""
+        paired = [mode for mode in self.shown if mode in self.pairings and mode not in self.own_rate]
+        return [mode for mode in paired if len(self.matched(mode)[0])]
+
+    @cached_property
+    def converged(self) -> np.ndarray:
+        return self.column("outcome") == "converged"
+
+    @cached_property
+    def final(self) -> np.ndarray:
+        """log10 of the final error, lifted to eps²; inf for runs that diverged."""
+        error = self.column("final_error").astype(float)
+        lost = ~np.isfinite(error) | (self.column("outcome") == "diverged")
+        return np.log10(lift(np.where(lost, np.inf, error)))
+
+    @cached_property
+    def converged_error(self) -> float | None:
+        """The error below which runs have converged, if it is one for all."""
+        below = set(self.column("converged_error").tolist())
+        return below.pop() if len(below) == 1 else None
+
+    def cell(self, learning_rate: float, hidden_size: int) -> np.ndarray:
+        """Its runs, a mask."""
+        return (self.column("learning_rate") == learning_rate) & (self.column("hidden_size") == hidden_size)
+
+    def rows(self, mode: str, mask: np.ndarray | bool = True) -> np.ndarray:
+        """The mode's runs in a mask."""
+        return np.flatnonzero((self.column("mode") == mode) & self.drawn & mask)
+
+    def matched(self, mode: str, mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the mode and of the reference, pair by pair, of the runs in a mask."""
+        a, b = self.pairings[mode].a, self.pairings[mode].b
+        keep = self.drawn[a] & self.drawn[b]
+        if mask is not None:
+            keep = keep & mask[a]
+        return a[keep], b[keep]
+
+    def both(self, mode: str, mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Of these the pairs in which both converge."""
+        a, b = self.matched(mode, mask)
+        keep = self.converged[a] & self.converged[b]
+        return a[keep], b[keep]
+
+    @cached_property
+    def none_converges(self) -> bool:
+        if self.others:
+            return not any(len(self.both(mode)[0]) for mode in self.others)
+        return not self.converged[self.drawn].any()

@@ -103,6 +103,12 @@ def epochs_to(error: np.ndarray, taus: Sequence[float]) -> np.ndarray:
     return first
 
 
+def few(values: Sequence, most: int) -> list:
+    """At most so many of the values, evenly spaced, with the first and the last."""
+    chosen = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
+    return [values[i] for i in chosen]
+
+
 def settings_of(runs: "pd.DataFrame") -> list[str]:
     """The columns that hold settings."""
     columns = list(runs.columns)
