@@ -1,16 +1,15 @@
-"""What a mode looks like in every picture, and what it is called: one colour and dash per mode everywhere."""
+"""What a mode looks like: one colour, dash and marker everywhere."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import count
 
 import numpy as np
 
-from experiments.wording import number
+from experiments.modes import parse
 
 GREY = "#666666"
-DIFFERENCES = ("numeric", "forward", "hybrid")  # families that have a step h
 
 
 @dataclass(frozen=True)
@@ -63,21 +62,6 @@ VARIANTS = {  # how far towards black, dash, marker
 }
 
 
-def parse(mode: str) -> tuple[str, dict[str, float | str], list[str]]:
-    """A mode's label, as Settings.mode writes it, in parts: family, arguments, variant words."""
-    family, *words = mode.split()
-    arguments = {key: _value(value) for key, _, value in (word.partition("=") for word in words) if value}
-    variants = [word for word in words if "=" not in word] + ["annealed"] * ("decay" in arguments)
-    return family, arguments, variants
-
-
-def _value(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
 def style_of(mode: str, modes: Sequence[str] = ()) -> Style:
     """The mode's colour, dash and marker: its family's, a shade for its h, a darker kind for its variant.
 
@@ -85,15 +69,20 @@ def style_of(mode: str, modes: Sequence[str] = ()) -> Style:
     """
     styles: dict[str, Style] = {}
     for name in sorted({mode, *modes}):
-        own = _own_style(name)
-        dashes = chain([own.dash], ((0, (k, 1.5, 1, 1.5)) for k in count(2)))
-        looks = (replace(own, dash=dash) for dash in dashes)
-        styles[name] = next(look for look in looks if look not in styles.values())
+        styles[name] = next(look for look in _looks(name) if look not in styles.values())
     return styles[mode]
 
 
+def _looks(mode: str) -> Iterator[Style]:
+    """The mode's style, then others of its colour, in the order in which they are taken."""
+    style = _style(mode)
+    yield style
+    for k in count(2):
+        yield replace(style, dash=(0, (k, 1.5, 1, 1.5)))
+
+
 @functools.lru_cache(maxsize=512)
-def _own_style(mode: str) -> Style:
+def _style(mode: str) -> Style:
     family, arguments, variants = parse(mode)
     style = FAMILIES.get(family) or SPARE[sum(family.encode()) % len(SPARE)]
     if family in SCALES:
@@ -124,24 +113,3 @@ def luminance(color: str) -> float:
     """Relative, as WCAG 2.1 defines it: 0 black, 1 white."""
     c = _rgb(color)
     return float(np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
-
-
-def name_of(mode: str, modes: Sequence[str] = ()) -> str:
-    """The mode's name in pictures: without the arguments that all modes of its kind in `modes` share."""
-    family, arguments, variants = parse(mode)
-    kin = [other[1] for other in map(parse, modes) if other[::2] == (family, variants)]
-    told = [k for k, v in arguments.items() if not kin or any(a.get(k) != v for a in kin)]
-    words = [f"{k}={number(v) if isinstance(v := arguments[k], float) else v}" for k in told]
-    return " ".join([family.replace("_", " "), *words, *variants])
-
-
-def in_order(modes: Sequence[str], reference: str) -> list[str]:
-    """The reference first, then by family and from wide h to narrow."""
-
-    def place(mode):
-        family, arguments, variants = parse(mode)
-        order = [*FAMILIES].index(family) if family in FAMILIES else len(FAMILIES)
-        h = arguments.get("h", 0)
-        return mode != reference, order, variants, -h if isinstance(h, float) else 0, mode
-
-    return sorted(modes, key=place)
