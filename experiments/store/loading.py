@@ -47,10 +47,10 @@ def load_sweep(uri: str, experiment: str | None = None, sweep: str | None = None
     """
     with reading(uri) as (where, backend):
         candidates = backend.sweeps(experiment)
-        chosen = [one for one in candidates if sweep in (None, one["name"], one["run_id"])]
-        if not chosen:
+        matching = [c for c in candidates if sweep in (None, c["name"], c["run_id"])]
+        if not matching:
             raise complaint(where.uri, _no_sweep(experiment, sweep, candidates, backend.sweeps(None)))
-        parent = chosen[0]
+        parent = matching[0]
         run_id = parent["run_id"]
         contents = backend.contents(run_id, of_children=False)
         fields = {kind: {row[1]: row[2] for row in rows} for kind, rows in contents.items()}

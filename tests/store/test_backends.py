@@ -17,23 +17,27 @@ from experiments.store.address import address
 from experiments.sweep import SweepTask
 from experiments.sweep import train as train_stack
 from tests.servers import Server
-from tests.store.test_store import (  # noqa: F401  (laws of any store: here they meet the uri below, a database)
-    record,
-    same,
-    some_runs,
+from tests.store.runs import some_runs
+
+# Laws of any store: here they meet the uri below, a database.
+from tests.store.test_as_mlflow import test_columns_are_those_of_mlflows_models  # noqa: F401
+from tests.store.test_loading import (  # noqa: F401
+    test_a_run_that_is_recorded_while_others_are_loaded_is_passed_over,
+    test_a_sweep_without_runs_loads_empty,
+    test_every_way_of_loading_gives_the_same,
+    test_loading_from_a_database_does_not_import_mlflow,
+    test_points_that_another_program_logged_at_other_times_are_loaded_too,
+    test_the_newest_sweep_is_loaded_or_the_one_named,
+    test_what_is_loaded_is_what_was_recorded,
+)
+from tests.store.test_recording import (  # noqa: F401
     test_a_deleted_experiment_is_named,
     test_a_deleted_run_is_recorded_again,
     test_a_run_taken_over_is_the_run_but_for_its_name_params_and_sweep,
-    test_a_sweep_without_runs_loads_empty,
-    test_columns_are_those_of_mlflows_models,
-    test_every_way_of_loading_gives_the_same,
     test_fresh_opens_another_sweep_and_the_newest_is_continued,
-    test_loading_from_a_database_does_not_import_mlflow,
     test_names_that_mlflow_refuses_are_refused,
     test_recorded_gives_outcome_and_final_error,
     test_stores_opened_at_once_open_one_sweep,
-    test_the_newest_sweep_is_loaded_or_the_one_named,
-    test_what_is_loaded_is_what_was_recorded,
 )
 from tests.sweep.commands import ROOT, run
 
