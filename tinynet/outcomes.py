@@ -4,36 +4,40 @@
 epoch t, row 0 before training. All runs of one array share the last epoch E = n_epochs. Values that were not
 recorded, because the run had left the finite numbers, are NaN. NumPy only: every sweep imports this.
 
-The thresholds are absolute, made for targets of order 1.
+Outcomes are relative to zero = mean(t²), the error of answering 0, so that a problem's units don't matter.
 """
 
 import numpy as np
 
 OUTCOMES = ("converged", "falling", "silent", "stuck", "diverged")  # the order of tables and pictures
-CONVERGED_BELOW = 1e-3
-SILENT_WITHIN = 1e-3  # of the error of answering 0
+CONVERGED_BELOW = 0.002  # times zero, as the next two
+SILENT_WITHIN = 0.002
+DIVERGED_ABOVE = 10.0
 FALLING_BELOW = 0.9  # of the error at half time
-DIVERGED_ABOVE = 10.0  # times the error of answering 0
+CONVERGED_ERROR = 1e-3  # CONVERGED_BELOW times the tutorial's zero, 0.5
 FLOOR = np.finfo(np.float64).eps ** 2  # 4.9e-32: differences between errors below this are rounding
 LAWS = ("exponential", "power", "mixed", "flat", "undecided", "none")
 
 
-def classify(error, zero_error):
+def classify(error, zero_error, converged_below=CONVERGED_BELOW):
     """The outcome of every run, an array (n_runs,) of names from OUTCOMES: the first that applies.
 
-    With E the last epoch and zero = zero_error = mean(t²), a number or (n_runs,), the error of answering 0:
+    With E the last epoch, zero = zero_error and the share converged_below, numbers or (n_runs,):
     diverged: any value not finite, or e_E > 10·zero (a run may start above that and come back);
-    converged: e_E < 1e-3;  falling: e_E < 0.9·e_{E/2}, for odd E the epoch before half time, E // 2;
-    silent: |e_E − zero| < 1e-3;  stuck: the rest.
+    converged: e_E < converged_below·zero;
+    falling: e_E < 0.9·e_{E/2}, for odd E the epoch before half time, E // 2;
+    silent: |e_E − zero| < 0.002·zero;  stuck: the rest.
     """
-    error, zero = _curves(error), np.asarray(zero_error, dtype=float)
-    last, half = error[-1], error[(len(error) - 1) // 2]
+    error = _curves(error)
+    zero = np.asarray(zero_error, dtype=float)
+    last = error[-1]
+    half = error[(len(error) - 1) // 2]
     return np.select(
         [
             ~np.isfinite(error).all(axis=0) | (last > DIVERGED_ABOVE * zero),
-            last < CONVERGED_BELOW,
+            last < converged_below * zero,
             last < FALLING_BELOW * half,
-            np.abs(last - zero) < SILENT_WITHIN,
+            np.abs(last - zero) < SILENT_WITHIN * zero,
         ],
         ["diverged", "converged", "falling", "silent"],
         default="stuck",
@@ -45,7 +49,8 @@ def diverged_epoch(error, zero_error):
 
     The first epoch that is not finite, or the first of those above 10·zero from then to the end.
     """
-    error, zero = _curves(error), np.asarray(zero_error, dtype=float)
+    error = _curves(error)
+    zero = np.asarray(zero_error, dtype=float)
     n_epochs = len(error) - 1
     held = error <= DIVERGED_ABOVE * zero
     lost = np.where(held.any(axis=0), n_epochs + 1 - held[::-1].argmax(axis=0), 0)
@@ -79,23 +84,26 @@ def at_floor(error) -> bool:
     return error <= FLOOR * (1 + 1e-9)
 
 
-def law(error):
+def law(error, converged_error=CONVERGED_ERROR):
     """By which law each run converges: (names from LAWS, exponent s), both (n_runs,).
 
+    converged_error, a number or (n_runs,): below it a run has converged, converged_below·zero.
     de/dt = −k·e^(1 + s) is an exponential for s = 0, a power law t^(−1/s) for s > 0 wherever its t = 0 is,
     and any three equidistant epochs a, m, b obey (e_a^−s + e_b^−s)/2 = e_m^−s. Window: from the first
-    e ≤ 1e-3 to the last e > 1e-28, first quarter dropped (up to one epoch more, so that m exists). The
-    first that applies:
-    none: n_epochs < 300 or not e_E < 1e-3;  undecided: b − a < 16 epochs;  flat: under 0.1 decade of fall;
-    undecided: under 1 decade;  exponential: |s| < 0.05;  power: 1/8 < s < 1;  mixed: the rest.
+    e ≤ converged_error to the last e > 1e-28, first quarter dropped (up to one epoch more, so that m exists).
+    The first that applies: none: n_epochs < 300 or not e_E < converged_error;  undecided: b − a < 16 epochs;
+    flat: under 0.1 decade of fall;  undecided: under 1 decade;  exponential: |s| < 0.05;
+    power: 1/8 < s < 1;  mixed: the rest.
     s is NaN for the first four, and ±inf where a half of the window does not fall: nothing solves it.
     """
     error = _curves(error)
-    n_epochs, n_runs = len(error) - 1, error.shape[1]
+    converged_error = np.asarray(converged_error, dtype=float)
+    n_epochs = len(error) - 1
+    n_runs = error.shape[1]
     if n_epochs < 300:
         return np.full(n_runs, "none"), np.full(n_runs, np.nan)
     above = error > 1e-28
-    first = (error <= CONVERGED_BELOW).argmax(axis=0)
+    first = (error <= converged_error).argmax(axis=0)
     last = np.where(above.any(axis=0), n_epochs - above[::-1].argmax(axis=0), 0)
     b = np.maximum(first, last)
     a = first + (b - first + 3) // 4
@@ -105,7 +113,7 @@ def law(error):
         decades, s = (log_a - log_b) / np.log(10), _exponent(log_a - log_m, log_m - log_b)
     names = np.select(
         [
-            ~(error[-1] < CONVERGED_BELOW),
+            ~(error[-1] < converged_error),
             b - a < 16,
             ~(decades >= 0.1),
             decades < 1,

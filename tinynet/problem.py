@@ -6,6 +6,7 @@ import itertools
 import os
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,12 @@ class Problem:
     @property
     def n_inputs(self) -> int:
         return self.inputs.shape[1]
+
+    @cached_property
+    def zero_error(self) -> float:
+        """mean(t²), the error of answering 0 to every row; inf for targets too large to be squared."""
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.mean(self.targets**2))
 
     @classmethod
     def streetlights(cls) -> "Problem":

@@ -5,7 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinynet.outcomes import LAWS, OUTCOMES, classify, diverged_epoch, epochs_to, final_error, law
+from tinynet.outcomes import (
+    CONVERGED_BELOW,
+    CONVERGED_ERROR,
+    LAWS,
+    OUTCOMES,
+    SILENT_WITHIN,
+    classify,
+    diverged_epoch,
+    epochs_to,
+    final_error,
+    law,
+)
 
 ZERO = 0.5  # mean(t²) of the tutorial's targets 1 1 0 0
 nan, inf = np.nan, np.inf
@@ -96,6 +107,36 @@ def test_curves_of_another_shape_are_refused(function):
         function(np.ones(3))
 
 
+CURVE = st.lists(
+    st.floats(1e-9, 1e3) | st.sampled_from([1e-3, 0.5, 0.499, 0.501, 5.0, nan]), min_size=5, max_size=5
+)
+
+
+@given(st.lists(CURVE, min_size=1, max_size=8), st.integers(-60, 60))
+def test_targets_in_other_units_change_no_outcome(curves, power):
+    """c·t has the errors c²·e; powers of two, so that the products are exact."""
+    c = 2.0**power
+    error = columns(*curves)
+    assert classify(c**2 * error, c**2 * ZERO).tolist() == classify(error, ZERO).tolist()
+    np.testing.assert_array_equal(diverged_epoch(c**2 * error, c**2 * ZERO), diverged_epoch(error, ZERO))
+
+
+def test_small_targets_do_not_make_every_run_converge():
+    """Targets of 0.01: answering 0 has the error 5e-5, below the tutorial's 1e-3."""
+    curves = columns([5e-5] * 5, [4e-5] * 5, [4e-5, 4e-5, 4e-5, 4e-5, 9e-8], [4e-5, 4e-5, 4e-5, 4e-5, 3e-5])
+    assert classify(curves, 5e-5).tolist() == ["silent", "stuck", "converged", "falling"]
+
+
+def test_the_tutorials_thresholds_are_those_that_were_absolute():
+    assert CONVERGED_BELOW * ZERO == SILENT_WITHIN * ZERO == CONVERGED_ERROR == 1e-3
+
+
+def test_a_run_converges_below_the_share_that_is_asked_for():
+    curves = columns([0.02] * 3, [0.03] * 3)
+    assert classify(curves, ZERO, 0.05).tolist() == ["converged", "stuck"]
+    assert classify(curves, ZERO, np.array([0.01, 0.1])).tolist() == ["stuck", "converged"]
+
+
 T = np.arange(601.0)
 
 
@@ -151,6 +192,25 @@ def test_there_are_no_laws_below_300_epochs():
     curve = np.exp(-0.05 * T)
     assert named(curve[:300])[0] == "none"
     assert named(curve[:301])[0] == "exponential"
+
+
+def test_the_window_of_a_law_begins_where_the_run_has_converged():
+    """An exponential that slows to a power law below 1e-6: which of both is the law depends on the window."""
+    curve = np.where(T < 30, np.exp(-0.5 * T), np.exp(-15.0) * (1 + np.maximum(T - 30, 0) / 5) ** -3)
+    names, _ = law(np.stack([curve, curve, 1e-3 * curve], axis=1), np.array([1e-3, 1e-20, 1e-6]))
+    assert names.tolist() == ["power", "none", "power"]
+    assert law(curve[:, None])[0] == law(curve[:, None], CONVERGED_ERROR)[0] == ["power"]
+
+
+@given(st.floats(0.02, 0.2), st.integers(-20, 20))
+def test_the_law_of_a_run_does_not_change_with_the_units_of_its_targets(rate, power):
+    """Above 1e-28, where every error is still an error and no rounding."""
+    c = 4.0**power
+    curve = np.maximum(np.exp(-rate * T), 1e-14 * (1 + T) ** -0.1)[:, None]
+    name, s = law(curve, CONVERGED_ERROR)
+    name_scaled, s_scaled = law(c * curve, c * CONVERGED_ERROR)
+    assert name_scaled == name
+    np.testing.assert_allclose(s_scaled, s, rtol=1e-6, atol=1e-12)
 
 
 def test_float32_curves_obey_the_same_laws():
