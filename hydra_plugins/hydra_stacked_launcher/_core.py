@@ -1,4 +1,4 @@
-"""One launch of a stackable task, as the docstring of stacked.py has it: check every job, train, record."""
+"""One launch of a stackable task, as the docstring of task.py has it: check every job, train, record."""
 
 import contextlib
 import copy
@@ -8,50 +8,95 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra.core.utils import JobReturn, JobRuntime, JobStatus
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, env_override, setup_globals
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.hydra_stacked_launcher._composition import Composer, hydra_config
-from hydra_plugins.hydra_stacked_launcher._stacks import stacked, trained
-from hydra_plugins.hydra_stacked_launcher.messages import Fault, folded, names_in, told
+from hydra_plugins.hydra_stacked_launcher._faults import Fault, fault_lines
+from hydra_plugins.hydra_stacked_launcher._stacks import Stack, make_stacks, train_stacks, workers
+from hydra_plugins.hydra_stacked_launcher.messages import message_of, names_in
 
-Overrides = Sequence[str]  # one job's, as on the command line
+MOST_WORKERS = 1000  # processes that a slip of the keyboard would start
 GIVE_UP = 50  # jobs failed before one was trained: the fault is not theirs
 
 
-class Launch:
-    """One launch of a stackable task: jobs checked, trained and recorded; callbacks hear of each."""
+def launch(launcher: BasicLauncher, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+    """One JobReturn per job, in order; first: the number of the first job."""
+    setup_globals()
+    hydra = launcher.config.hydra
+    configure_log(hydra.hydra_logging, hydra.verbose)
+    check_settings(launcher)
+    with (
+        workers(launcher.n_jobs, launcher.backend, launcher.options) as n_workers,
+        env_override(OmegaConf.to_container(hydra.job.env_set, resolve=True)),
+        hydra_config(launcher.config),
+        launcher.task_function.stacked(launcher.config) as task,
+    ):
+        started = Launch(launcher, task, job_overrides, first)
+        started.check()
+        started.run(n_workers)
+    return [started.returns[index] for index in range(len(job_overrides))]
 
-    def __init__(self, launcher: BasicLauncher, task: Any, overrides: Sequence[Overrides], first: int):
-        self.launcher, self.task, self.overrides, self.first = launcher, task, overrides, first
-        self.loader, self.callbacks = launcher.hydra_context.config_loader, launcher.hydra_context.callbacks
+
+def check_settings(launcher: BasicLauncher) -> None:
+    """Raises one Fault for all of the launcher's own settings that are wrong."""
+    faults = []
+    if launcher.max_stack is not None and launcher.max_stack < 1:
+        right = "give 1 or more, or null for no limit"
+        faults.append(f"hydra.launcher.max_stack: {launcher.max_stack}; {right}")
+    if launcher.n_jobs != -1 and not 1 <= launcher.n_jobs <= MOST_WORKERS:
+        right = f"give 1 to {MOST_WORKERS:,}, or -1 for every core"
+        faults.append(f"hydra.launcher.n_jobs: {launcher.n_jobs}; {right}")
+    if launcher.config.hydra.job.chdir:
+        faults.append("hydra.job.chdir: true; give false, or hydra/launcher=basic for a folder per job")
+    if faults:
+        raise Fault("\n".join(faults))
+
+
+class Launch:
+    """Jobs checked, trained and recorded; callbacks hear of each."""
+
+    def __init__(self, launcher: BasicLauncher, task: Any, overrides: Sequence[Sequence[str]], first: int):
+        self.launcher = launcher
+        self.task = task
+        self.overrides = overrides  # of each job
+        self.first = first
+        self.loader = launcher.hydra_context.config_loader
+        self.callbacks = launcher.hydra_context.callbacks
         self.composer = Composer(self.loader, launcher.config)
         self.jobs: list[Any] = [None] * len(overrides)
         self.returns: dict[int, JobReturn] = {}
 
     def check(self) -> None:
-        """Compose and check every job."""
+        """Compose and check every job. Raises one Fault for all that are bad."""
         faults: list[tuple[int, str]] = []
-        for index in sorted(range(len(self.jobs)), key=lambda i: self.composer.choices(self.overrides[i])):
-            try:
-                config, whole = self.composer.compose(self.overrides[index], self.first + index)
-            except Exception as error:  # Hydra's, of what the overrides say
-                faults.append((index, told(error, lambda: [*names_in(self.loader, self.launcher.config)])))
-                continue
-            try:
-                with hydra_config(whole):
-                    self.jobs[index] = self.task.check(config)
-                    if self.callbacks.callbacks:
-                        str(whole.hydra.runtime.output_dir)  # callbacks are given it resolved
-            except OmegaConfBaseException as error:
-                faults.append((index, told(error)))
-            except ValueError as error:
-                faults += [(index, line.strip()) for line in str(error).splitlines() if line.strip()]
+        indices = sorted(
+            range(len(self.jobs)), key=lambda index: self.composer.choices(self.overrides[index])
+        )
+        for index in indices:
+            faults += [(index, message) for message in self._check_job(index)]
         if faults:
             n_bad = len({index for index, _ in faults})
             head = f"{n_bad} of {len(self.jobs)} jobs can't be run, so none was started:"
-            raise Fault("\n  ".join([head, *folded(sorted(faults), self.overrides)]))
+            raise Fault("\n  ".join([head, *fault_lines(sorted(faults), self.overrides)]))
+
+    def _check_job(self, index: int) -> list[str]:
+        """Its faults."""
+        try:
+            config, whole = self.composer.compose(self.overrides[index], self.first + index)
+        except Exception as error:  # Hydra's, of what the overrides say
+            return [message_of(error, lambda: names_in(self.loader, self.launcher.config))]
+        try:
+            with hydra_config(whole):
+                self.jobs[index] = self.task.check(config)
+                if self.callbacks.callbacks:
+                    str(whole.hydra.runtime.output_dir)  # callbacks are given it resolved
+        except OmegaConfBaseException as error:
+            return [message_of(error)]
+        except ValueError as error:
+            return [line.strip() for line in str(error).splitlines() if line.strip()]
+        return []
 
     def run(self, n_workers: int) -> None:
         """Train and record every job that isn't done."""
@@ -61,28 +106,38 @@ class Launch:
             raise Fault(str(error)) from error
         for index, value in done.items():
             self._return(index, value)
-        todo = [index for index in range(len(self.jobs)) if index not in done]
-        max_stack = self.launcher.max_stack or len(self.jobs)
-        if n_workers > 1:  # two stacks a worker at least: one that is slow doesn't leave the others idle
-            max_stack = min(max_stack, math.ceil(len(todo) / (2 * n_workers)) or 1)
-        most = getattr(self.task, "most", lambda job: max_stack)
-        shapes = {index: self.task.shape(self.jobs[index]) for index in todo}
-        stacks = stacked(shapes, lambda first: min(max_stack, most(self.jobs[first])))
-        n_failed = n_trained = 0
-        with contextlib.closing(trained(self.task.train, self.jobs, stacks, n_workers)) as results:
-            for stack, result, error in results:
-                jobs = [self.jobs[index] for index in stack]
-                if error is None:
-                    n_trained += len(stack)
-                    for index, value in zip(stack, self.task.record(jobs, result), strict=True):
-                        self._tell(self._return(index, value), index)
+        stacks = self._stacks([index for index in range(len(self.jobs)) if index not in done], n_workers)
+        n_failed = 0
+        n_trained = 0
+        with contextlib.closing(train_stacks(self.task.train, self.jobs, stacks, n_workers)) as results:
+            for result in results:
+                if result.error is None:
+                    self._record(result.stack, result.trained)
+                    n_trained += len(result.stack)
                     continue
                 n_failed += 1
                 if n_failed == GIVE_UP and not n_trained:
-                    error.add_note(f"{GIVE_UP} jobs failed before any was trained: the others weren't tried")
-                    raise error
-                self.task.failed(*jobs, error)
-                self._tell(self._return(*stack, error, JobStatus.FAILED), *stack)
+                    note = f"{GIVE_UP} jobs failed before any was trained: the others weren't tried"
+                    result.error.add_note(note)
+                    raise result.error
+                self._fail(result.stack[0], result.error)
+
+    def _stacks(self, indices: Sequence[int], n_workers: int) -> list[Stack]:
+        max_stack = self.launcher.max_stack or len(self.jobs)
+        if n_workers > 1:  # two stacks a worker at least: one that is slow doesn't leave the others idle
+            max_stack = min(max_stack, math.ceil(len(indices) / (2 * n_workers)) or 1)
+        most = getattr(self.task, "most", lambda job: max_stack)
+        shapes = {index: self.task.shape(self.jobs[index]) for index in indices}
+        return make_stacks(shapes, lambda index: min(max_stack, most(self.jobs[index])))
+
+    def _record(self, stack: Stack, trained: Any) -> None:
+        values = self.task.record([self.jobs[index] for index in stack], trained)
+        for index, value in zip(stack, values, strict=True):
+            self._tell_callbacks(index, self._return(index, value))
+
+    def _fail(self, index: int, error: Exception) -> None:
+        self.task.failed(self.jobs[index], error)
+        self._tell_callbacks(index, self._return(index, error, JobStatus.FAILED))
 
     def _return(self, index: int, value: Any, status: JobStatus = JobStatus.COMPLETED) -> JobReturn:
         self.returns[index] = JobReturn(
@@ -94,15 +149,17 @@ class Launch:
         )
         return self.returns[index]
 
-    def _tell(self, job: JobReturn, index: int) -> None:
-        """Callbacks hear that the job starts and ends, of one and the same config."""
+    def _tell_callbacks(self, index: int, job: JobReturn) -> None:
+        """That the job starts and ends, of one and the same config."""
         if not self.callbacks.callbacks:
             return
         whole = copy.deepcopy(self.composer.compose(self.overrides[index], self.first + index)[1])
         with hydra_config(whole):
             whole.hydra.runtime.output_dir = whole.hydra.runtime.output_dir  # resolved, as in Hydra's own
-            job.hydra_cfg, job.cfg = OmegaConf.masked_copy(whole, "hydra"), copy.deepcopy(whole)
+            job.hydra_cfg = OmegaConf.masked_copy(whole, "hydra")
+            job.cfg = copy.deepcopy(whole)
             del job.cfg._content["hydra"]
             self.callbacks.on_job_start(config=whole, task_function=self.launcher.task_function)
             self.callbacks.on_job_end(config=whole, job_return=job)
-            job.hydra_cfg = job.cfg = None  # half a megabyte
+            job.hydra_cfg = None  # half a megabyte
+            job.cfg = None

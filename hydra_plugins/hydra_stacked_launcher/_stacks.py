@@ -6,19 +6,44 @@ import pickle
 import traceback
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
-from typing import Any
+from typing import Any, NamedTuple
+
+from hydra_plugins.hydra_stacked_launcher._faults import Fault, one_line
 
 MOST_DEATHS = 2  # of workers, until stacks are trained one at a time to learn which of them kills its worker
 
 Stack = Sequence[int]  # jobs of one shape, as indices
-Result = tuple[Stack, Any, Exception | None]  # what train returned, or the error that it raised
+
+
+class Result(NamedTuple):
+    stack: Stack
+    trained: Any  # what train returned
+    error: Exception | None  # or what it raised
 
 
 class WorkerDied(RuntimeError):
     """A worker process ended while it trained this job alone: it crashed, or was killed for its memory."""
 
 
-def stacked(shapes: Mapping[int, Hashable], most: Callable[[int], int]) -> list[Stack]:
+@contextlib.contextmanager
+def workers(n_jobs: int, backend: str, options: Mapping[str, Any]) -> Iterator[int]:
+    """joblib set up for this launch; gives the number of workers, 1 meaning this process."""
+    if n_jobs == 1:
+        yield 1
+        return
+    import joblib
+
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(joblib.parallel_config(backend=backend, n_jobs=n_jobs, **options))
+            joblib.Parallel(return_as="generator_unordered")
+        except (ValueError, TypeError, ImportError) as error:
+            right = f"give loky, threading or dask and options that fit ({one_line(error)})"
+            raise Fault(f"hydra.launcher.backend: {backend!r}, {options}; {right}") from error
+        yield joblib.effective_n_jobs(n_jobs)
+
+
+def make_stacks(shapes: Mapping[int, Hashable], most: Callable[[int], int]) -> list[Stack]:
     """Stacks of jobs of equal shape, in order of their first: as few as most(first) allows, of like size."""
     by_shape: dict[Hashable, list[int]] = {}
     for index, shape in shapes.items():
@@ -26,37 +51,45 @@ def stacked(shapes: Mapping[int, Hashable], most: Callable[[int], int]) -> list[
     stacks = []
     for indices in by_shape.values():
         n = math.ceil(len(indices) / most(indices[0]))
-        stacks += [indices[i * len(indices) // n : (i + 1) * len(indices) // n] for i in range(n)]
+        bounds = [i * len(indices) // n for i in range(n + 1)]
+        stacks += [indices[bounds[i] : bounds[i + 1]] for i in range(n)]
     return stacks
 
 
-def trained(
+def train_stacks(
     train: Callable, jobs: Sequence[Any], stacks: Sequence[Stack], n_workers: int
 ) -> Iterator[Result]:
     """A result for each stack as it comes, an error only for a job alone: a stack that fails is halved.
 
     When a worker dies, what the workers had is trained again, from the second death on a stack at a time.
     """
-    pending, deaths = list(stacks), 0
+    pending = list(stacks)
+    n_deaths = 0
     while pending:
-        n = len(pending) if deaths < MOST_DEATHS else 1
-        group, pending = pending[:n], pending[n:]
+        n = len(pending) if n_deaths < MOST_DEATHS else 1
+        group = pending[:n]
+        pending = pending[n:]
         died = False
         with contextlib.closing(_attempts(train, jobs, group, n_workers)) as results:
-            for stack, result, error in results:
-                died |= isinstance(error, WorkerDied)
-                if isinstance(error, WorkerDied) and deaths < MOST_DEATHS:
+            for result in results:
+                stack = result.stack
+                worker_died = isinstance(result.error, WorkerDied)
+                died = died or worker_died
+                if worker_died and n_deaths < MOST_DEATHS:
                     pending.append(stack)
-                elif error is not None and len(stack) > 1:
-                    pending += [stack[: len(stack) // 2], stack[len(stack) // 2 :]]
+                elif result.error is not None and len(stack) > 1:
+                    middle = len(stack) // 2
+                    pending += [stack[:middle], stack[middle:]]
                 else:
-                    yield stack, result, error
-        deaths += died
+                    yield result
+        n_deaths += died
 
 
 def _attempts(
     train: Callable, jobs: Sequence[Any], stacks: Sequence[Stack], n_workers: int
 ) -> Iterator[Result]:
+    """Each stack trained once: a result for every one, also for those that a dying worker took along."""
+
     def attempt(number, stack):  # local, so that it is pickled whole: workers needn't import Hydra
         try:
             return number, train(stack), None
@@ -69,8 +102,8 @@ def _attempts(
             error.add_note(where)
             return number, None, error
 
-    left = dict(enumerate(stacks))
-    calls = [(number, [jobs[index] for index in stack]) for number, stack in left.items()]
+    waiting = dict(enumerate(stacks))
+    calls = [(number, [jobs[index] for index in stack]) for number, stack in waiting.items()]
     if n_workers == 1:
         answers = (attempt(*call) for call in calls)
     else:
@@ -80,8 +113,9 @@ def _attempts(
         answers = parallel(joblib.delayed(attempt)(*call) for call in calls)
     try:
         with contextlib.closing(answers):
-            for number, result, error in answers:
-                yield left.pop(number), result, error
+            for number, trained, error in answers:
+                yield Result(waiting.pop(number), trained, error)
     except BrokenExecutor:
-        for stack in left.values():
-            yield stack, None, WorkerDied("the worker that trained it crashed, or was killed for its memory")
+        death = "the worker that trained it crashed, or was killed for its memory"
+        for stack in waiting.values():
+            yield Result(stack, None, WorkerDied(death))

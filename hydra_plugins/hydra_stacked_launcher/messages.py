@@ -1,43 +1,20 @@
-"""What a user reads of bad and failed jobs: a line per fault, however many jobs have it."""
+"""What a user reads instead of Hydra's errors: one line with the setting, its value and what is right."""
 
 import difflib
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
-from hydra.errors import CompactHydraException, HydraException, OverrideParseException
+from hydra.core.config_loader import ConfigLoader
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 
-MOST_LINES = 20  # of a message
+from hydra_plugins.hydra_stacked_launcher._faults import FailedJobs, Fault, one_line
 
+__all__ = ["FailedJobs", "Fault", "caused_by_user", "message_of", "names_in", "one_line", "suggestion"]
 
-class Fault(CompactHydraException):
-    """What is wrong with a command, in words for its user."""
-
-
-class FailedJobs(Fault):
-    """Jobs that failed while the others went on: errors by index of the job in the sweep."""
-
-    def __init__(self, errors: Mapping[int, Exception], job_overrides: Sequence[Sequence[str]]) -> None:
-        others = "; the others are recorded" if len(errors) < len(job_overrides) else ""
-        head = f"{len(errors)} of {len(job_overrides)} jobs failed{others}:"
-        faults = [(index, f"{type(error).__name__}: {one_line(error)}") for index, error in errors.items()]
-        super().__init__("\n  ".join([head, *folded(faults, job_overrides)]))
-        self.errors = errors
-        self.__cause__ = next(iter(errors.values()))
-
-
-def one_line(error: BaseException) -> str:
-    """The error's text, and its cause's when that is OmegaConf's, without line breaks."""
-    cause = error.__cause__ if type(error.__cause__).__module__.startswith("omegaconf") else None
-    text = " ".join(str(error).split())
-    return text if cause is None else f"{text} {one_line(cause)}".strip()
-
-
-# What Hydra and OmegaConf say, and how it is told here: setting: value; what is right.
 SEVERAL = "{key}: {value!r} are several values; give one, or -m to sweep over them"
-SAYINGS = [
+MESSAGES = [  # what Hydra or OmegaConf says, what we say
     (r"Could not override .* full_key: (?P<key>\S+).*", "{key}: no such setting{near}"),
     (r"Could not delete from config\. '(?P<key>[^']+)' does not exist.*",
      "~{key}: there is nothing to delete{near}"),
@@ -69,16 +46,18 @@ SAYINGS = [
 ]  # fmt: skip
 
 
-def of_the_user(error: Exception) -> bool:
-    """Whether the command line or a config is at fault: Hydra or OmegaConf found it, or it is a Fault."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    found_by = frames[-1].f_globals.get("__name__", "") if frames else ""
-    return isinstance(error, HydraException) or found_by.startswith(("hydra.", "omegaconf.", "yaml."))
+def caused_by_user(error: Exception) -> bool:
+    """Whether the command line or a config is at fault: Hydra or OmegaConf raised it, or it is a Fault."""
+    if isinstance(error, HydraException):
+        return True
+    module = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = frame.f_globals.get("__name__", "")
+    return module.startswith(("hydra.", "omegaconf.", "yaml."))
 
 
-def told(error: Exception, names: Callable[[], list[str]] = list) -> str:
-    """What Hydra or OmegaConf says, in one line, with the name that is nearest to an unknown one."""
-    key = getattr(error, "full_key", None)
+def message_of(error: Exception, names: Callable[[], list[str]] = list) -> str:
+    """What Hydra or OmegaConf says, in one line; for an unknown name with the nearest of names()."""
     if isinstance(error, Fault):
         return str(error)
     text = re.sub(r" (Config s|S)earch path:.*| See https://hydra.cc\S* for details", "", one_line(error))
@@ -89,41 +68,38 @@ def told(error: Exception, names: Callable[[], list[str]] = list) -> str:
         return f"a config file: not understood ({text}); give YAML"
     if isinstance(error, TypeError):  # [1,2] where Hydra took a list for one of names
         return f"a config group: not understood ({text}); give the name of an option, as in group=option"
-    for pattern, saying in SAYINGS:
-        if found := re.fullmatch(pattern, text):
-            words = found.groupdict(default="") | ({"key": key} if key else {})
-            options = words.get("options", "").split()
-            near = suggestion(words["key"], options or names()) if "{near}" in saying else ""
-            return saying.format_map(words | {"options": ", ".join(options), "near": near})
+    key = getattr(error, "full_key", None)
+    for pattern, message in MESSAGES:
+        match = re.fullmatch(pattern, text)
+        if match:
+            return _filled_in(message, match.groupdict(default=""), key, names)
     text = text.partition(" full_key: ")[0]
     return f"{key}: {text}; give a value" if key else text
 
 
-def suggestion(word: str, options: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, [option for option in options if option != word], n=1)
+def _filled_in(message: str, fields: dict[str, str], key: str | None, names: Callable[[], list[str]]) -> str:
+    if key:
+        fields["key"] = key
+    options = fields.get("options", "").split()
+    fields["options"] = ", ".join(options)
+    if "{near}" in message:
+        fields["near"] = suggestion(fields["key"], options or names())
+    return message.format_map(fields)
+
+
+def suggestion(name: str, options: Sequence[str]) -> str:
+    others = [option for option in options if option != name]
+    near = difflib.get_close_matches(name, others, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def names_in(loader: Any, config: DictConfig, prefix: str = "") -> Iterator[str]:
+def names_in(loader: ConfigLoader, config: DictConfig) -> list[str]:
     """Every group and every key that a command line could override."""
-    yield from loader.list_groups("") if loader else ()
+    return [*loader.list_groups(""), *_keys(config, "")]
+
+
+def _keys(config: DictConfig, prefix: str) -> Iterator[str]:
     for key, value in config.items_ex(resolve=False):
         yield f"{prefix}{key}"
         if isinstance(value, DictConfig) and isinstance(value._content, dict):
-            yield from names_in(None, value, f"{prefix}{key}.")
-
-
-def folded(faults: Sequence[tuple[int, str]], job_overrides: Sequence[Sequence[str]]) -> list[str]:
-    """A line per fault: the overrides that its jobs share and not all jobs have, their count, the fault."""
-    common = set(job_overrides[0]).intersection(*job_overrides)
-    jobs_of: dict[str, list[int]] = {}
-    for index, fault in faults:
-        jobs_of.setdefault(fault, []).append(index)
-    lines = []
-    for fault, indices in list(jobs_of.items())[:MOST_LINES]:
-        shared = set(job_overrides[indices[0]]).intersection(*(job_overrides[index] for index in indices))
-        words = [line for line in job_overrides[indices[0]] if line in shared - common]
-        count = [f"({len(indices)} jobs)"] if 1 < len(indices) < len(job_overrides) else []
-        lines.append(": ".join([" ".join(words + count), fault] if words + count else [fault]))
-    more = len(jobs_of) - len(lines)
-    return [*lines, f"... and {more} faults more"] if more else lines
+            yield from _keys(value, f"{prefix}{key}.")

@@ -1,0 +1,50 @@
+"""How a task is made stackable, so that hydra/launcher=stacked trains its jobs many at a time.
+
+Hydra's own launcher runs a sweep job by job: each is composed twice, gets a folder and calls the task. A task
+that can train many jobs as one array says so, and the whole sweep becomes a few calls:
+
+    def main(config): ...          # the ordinary Hydra task: one job
+    main.stacked = Sweep           # Sweep(config) is a context manager that gives a StackedTask
+    main = hydra.main(version_base="1.3", config_path="conf", config_name="config")(main)
+
+with hydra/launcher=stacked and hydra/sweeper=stacked. Every job is composed and checked before any starts;
+jobs of one shape become stacks; stacks are trained here or by workers; what comes back is recorded here. A
+task without the attribute takes Hydra's own path.
+
+Callbacks hear of one job after another, once it is recorded or has failed: on_job_start, then at once
+on_job_end. They hear nothing of jobs that were done already. hydra.runtime.output_dir names a folder that is
+theirs to make.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Protocol
+
+from omegaconf import DictConfig
+
+
+class StackedTask(Protocol):
+    """What a stackable task can do. Jobs are what check returns: small, and picklable when workers train."""
+
+    def check(self, config: DictConfig) -> Any:
+        """One job's settings, from its config, good during this call. Raises ValueError: a line per fault."""
+
+    def shape(self, job: Any) -> Hashable:
+        """Jobs of equal shape are trained in one stack."""
+
+    def most(self, job: Any) -> int:
+        """The most jobs of this one's shape that memory lets be one stack. Optional."""
+
+    def start(self, jobs: Sequence[Any]) -> Mapping[int, Any]:
+        """Every job is good, none is trained. Returns the values of jobs already done, by index, or {}.
+
+        Raises ValueError, whose text is shown without a traceback, when the sweep as a whole can't be run.
+        """
+
+    def train(self, stack: Sequence[Any]) -> Any:
+        """Train one stack. Pure: it may run in a worker process, and again on half of the stack."""
+
+    def record(self, stack: Sequence[Any], trained: Any) -> Sequence[Any]:
+        """Keep, in the launching process, what train returned; a value per job. An error ends the launch."""
+
+    def failed(self, job: Any, error: Exception) -> None:
+        """This job fails even when it is trained alone."""
