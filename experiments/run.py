@@ -16,46 +16,47 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import env_override
 
 from experiments.store import StoreError, masked
-from experiments.sweep import settings
-from experiments.sweep import task as stacks
-from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs, names_in, of_the_user, told
+from experiments.sweep import SweepTask, forget_built, register, run_alone
+from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs, caused_by_user, message_of, names_in
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
-settings.register()
+register()
 
 
 def main(config) -> float:
-    return stacks.run_alone(config)
+    return run_alone(config)
 
 
-main.stacked = stacks.Sweep  # many jobs at once: hydra_plugins/stacked.py
+main.stacked = SweepTask  # many jobs at once: hydra_plugins/hydra_stacked_launcher/task.py
 
 
 def command() -> None:
-    """Run what the command line says. What its writer got wrong is told in a line, without a traceback."""
-    settings.forget()
+    """Run what the command line says. What is wrong with it is answered in a line, without a traceback."""
+    forget_built()
     if not os.environ.get("MLFLOW_TRACKING_URI"):  # an empty one is none, to MLflow too
         os.environ.pop("MLFLOW_TRACKING_URI", None)
-    whole = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         with env_override({"HYDRA_FULL_ERROR": "1"}):  # Hydra hands its errors on as they are
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)()
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # `| head` has read enough: nobody is there to be told
+    except BrokenPipeError:  # `| head` has read enough: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:
-        if whole or not (isinstance(error, StoreError) or of_the_user(error)):
+        if wants_traceback or not (isinstance(error, StoreError) or caused_by_user(error)):
             raise
-        where = "; HYDRA_FULL_ERROR=1 tells where" if isinstance(error, FailedJobs) else ""
-        sys.exit(masked(told(error, _names) + where))
+        message = message_of(error, _names)
+        if isinstance(error, FailedJobs):
+            message += "; HYDRA_FULL_ERROR=1 tells where"
+        sys.exit(masked(message))
 
 
 def _names() -> list[str]:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose("config", return_hydra_config=True)
-        return list(names_in(GlobalHydra.instance().config_loader(), config))
+        return names_in(GlobalHydra.instance().config_loader(), config)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,13 @@ def _is_name(v: object) -> bool:
     return isinstance(v, str) and v.isprintable() and 0 < len(v.strip()) <= 200
 
 
+def _is_number(v: object) -> bool:
+    return type(v) in (int, float)
+
+
 FLAG: Rule = (lambda v: type(v) is bool, "true or false")
 OF_A_RUN: dict[str, Rule] = {
-    "learning_rate": (lambda v: type(v) in (int, float) and 0 < v < math.inf, "a finite number above 0"),
+    "learning_rate": (lambda v: _is_number(v) and 0 < v < math.inf, "a finite number above 0"),
     "hidden_size": _whole(1, LARGEST_NET),
     "seed": _whole(0, 2**32 - 1),
     "n_epochs": _whole(1, 1_000_000),
@@ -35,6 +39,7 @@ OF_A_RUN: dict[str, Rule] = {
     "start": _one_of("fresh", "nudged", "continued"),
     "online_error": FLAG,
     "diagnostics": FLAG,
+    "converged_below": (lambda v: _is_number(v) and 0 < v < 0.9, "a number above 0 and below 0.9"),
 }
 OF_THE_COMMAND: dict[str, Rule] = {
     "fresh": FLAG,
@@ -47,8 +52,8 @@ OF_THE_COMMAND: dict[str, Rule] = {
 def faults(plain: Mapping[str, object], rules: Mapping[str, Rule], others: Iterable[str] = ()) -> list[str]:
     """A line for each setting that is unknown, then for each whose value is not right."""
     known = [*rules, *others]
-    return [f"{key}: no such setting{suggestion(key, known)}" for key in plain if key not in known] + [
-        f"{key}: {plain.get(key)!r}; give {right}"
-        for key, (is_right, right) in rules.items()
-        if not is_right(plain.get(key))
-    ]
+    lines = [f"{key}: no such setting{suggestion(key, known)}" for key in plain if key not in known]
+    for key, (is_right, right) in rules.items():
+        if not is_right(plain.get(key)):
+            lines.append(f"{key}: {plain.get(key)!r}; give {right}")
+    return lines

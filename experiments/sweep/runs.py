@@ -1,19 +1,15 @@
 """Settings -> a trained stack -> what is recorded of its runs. This source is part of every fingerprint."""
 
-import functools
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 import tinynet
 from experiments.store import Run
-from experiments.sweep.settings import Settings, code, digest
+from experiments.sweep.origin import digest, provenance
+from experiments.sweep.settings import Settings
 from tinynet import outcomes
 
 EPOCHS_TO = {f"epochs_to_1e-{k}": float(f"1e-{k}") for k in (3, 6, 9)}  # to sort and chart by
@@ -40,7 +36,8 @@ class Trained:
 
 def start_params(stack: Sequence[Settings]) -> np.ndarray:
     """Start params (n_params, n_runs) of runs of one shape: science.md, `fresh`, `nudged` and `continued`."""
-    first, seeds = stack[0], [settings.seed for settings in stack]
+    first = stack[0]
+    seeds = [settings.seed for settings in stack]
     params = first.network.initial(seeds).astype(first.dtype)
     if first.start == "nudged":
         draws = [np.random.default_rng(seed).standard_normal(len(params)) for seed in seeds]
@@ -50,27 +47,28 @@ def start_params(stack: Sequence[Settings]) -> np.ndarray:
     return params
 
 
-def _train(stack: Sequence[Settings], params: np.ndarray, estimator: object, **also) -> tinynet.History:
+def _train(stack: Sequence[Settings], params: np.ndarray, estimator: object, **options) -> tinynet.History:
     first = stack[0]
     learning_rate = np.array([settings.learning_rate for settings in stack])
     seeds = [settings.seed for settings in stack]
     return tinynet.train(
-        first.network, first.rows, params, estimator, learning_rate, first.n_epochs, seeds=seeds, **also
+        first.network, first.rows, params, estimator, learning_rate, first.n_epochs, seeds=seeds, **options
     )
 
 
 def train(stack: Sequence[Settings]) -> Trained:
     """Train runs of one shape as one array. Pure; may run in a worker process."""
-    began, first = time.perf_counter(), stack[0]
+    began = time.perf_counter()
+    first = stack[0]
     params = start_params(stack)
-    watched = watched_epochs(first.n_epochs) if first.diagnostics else ()
+    watched = watched_epochs(first.n_epochs) if first.diagnostics else []
     history = _train(stack, params, first.estimator, online_error=first.online_error, diagnostics=watched)
     curves = {"error": (np.arange(first.n_epochs + 1), history.error)}
     if first.online_error:
         curves["online_error"] = (np.arange(1, first.n_epochs + 1), history.online_error)
-    curves |= {
-        name: (watched, getattr(history.diagnostics, field)) for name, field in WATCHED.items() if watched
-    }
+    if first.diagnostics:
+        for name, field in WATCHED.items():
+            curves[name] = (watched, getattr(history.diagnostics, field))
     starts = [digest(params[:, run].tobytes().hex()) for run in range(len(stack))]
     return Trained(curves, history.params, starts, time.perf_counter() - began)
 
@@ -84,21 +82,24 @@ def watched_epochs(n_epochs: int) -> list[int]:
     return np.unique(np.geomspace(1, n_epochs, n_watched).round().astype(int)).tolist()
 
 
-def runs(stack: Sequence[Settings], trained: Trained, also: tuple[str, ...] = ()) -> list[Run]:
+def finished_runs(stack: Sequence[Settings], trained: Trained, also: tuple[str, ...] = ()) -> list[Run]:
     """What is recorded of each run of a trained stack; `also` names settings that belong into its name."""
-    first, (_, error) = stack[0], trained.curves["error"]
-    zero_error = np.mean(first.rows.targets**2)
-    outcome = outcomes.classify(error, zero_error)
+    n_runs = len(stack)
+    first = stack[0]
+    zero_error = first.rows.zero_error
+    _, error = trained.curves["error"]
+    outcome = outcomes.classify(error, zero_error, first.converged_below)
     metrics = {
         "final_error": outcomes.final_error(error),
         "best_error": np.fmin.reduce(error),
+        "zero_error": np.full(n_runs, zero_error),
         "diverged_epoch": outcomes.diverged_epoch(error, zero_error),
         **{name: outcomes.epochs_to(error, tau) for name, tau in EPOCHS_TO.items()},
-        "evaluations": np.full(len(stack), float(first.estimator.evaluations(first.network))),
-        "seconds": np.full(len(stack), trained.seconds / len(stack)),
+        "evaluations": np.full(n_runs, float(first.estimator.evaluations(first.network))),
+        "seconds": np.full(n_runs, trained.seconds / n_runs),
     }
     return [
-        planned(
+        planned_run(
             settings,
             also,
             metrics={name: values[i] for name, values in metrics.items() if np.isfinite(values[i])},
@@ -112,40 +113,12 @@ def runs(stack: Sequence[Settings], trained: Trained, also: tuple[str, ...] = ()
 
 def failed_run(settings: Settings, error: Exception, also: tuple[str, ...] = ()) -> Run:
     """What is recorded of a run that could not be trained."""
-    failed = planned(settings, also, outcome="failed", failure=f"{type(error).__name__}: {error}")
+    failed = planned_run(settings, also, outcome="failed", failure=f"{type(error).__name__}: {error}")
     return replace(failed, failed=True)
 
 
-def planned(settings: Settings, also: tuple[str, ...], metrics=None, curves=None, **tags: str) -> Run:
+def planned_run(settings: Settings, also: tuple[str, ...], metrics=None, curves=None, **tags: str) -> Run:
     """What is known of a run beforehand, with what is given of its results."""
     params = settings.params() | {"n_params": settings.network.n_params}
     tags = {**provenance(), "mode": settings.mode, "pair": settings.pair, **tags}
     return Run(settings.name(also), settings.fingerprint, params, metrics or {}, curves or {}, tags)
-
-
-@functools.cache
-def provenance() -> dict[str, str]:
-    """Where results come from: commit and dirty flag, the hash of tinynet's source, versions, machine."""
-
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(Path(tinynet.__file__).parent), *words],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.strip()
-
-    try:
-        commit, dirty = git("rev-parse", "HEAD"), str(bool(git("status", "--porcelain"))).lower()
-    except OSError:  # a machine without git
-        commit = dirty = ""
-    return {
-        **({"mlflow.source.git.commit": commit} if commit else {}),  # MLflow's UI shows it
-        "git.commit": commit or "unknown",
-        "git.dirty": dirty or "unknown",
-        "code": code(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-    }

@@ -3,8 +3,9 @@
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -18,7 +19,13 @@ SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 LINE = 80  # characters of an axis on the terminal
 
 
-def axes(jobs: Sequence[Settings]) -> dict[str, list]:
+class Result(NamedTuple):
+    settings: Settings
+    outcome: str
+    final_error: float
+
+
+def axes(jobs: Iterable[Settings]) -> dict[str, list]:
     """The params that differ between jobs, with their values in order; those of a mode as one."""
     values = defaultdict(dict)
     for job in jobs:
@@ -33,30 +40,43 @@ def axes(jobs: Sequence[Settings]) -> dict[str, list]:
 def plan(experiment: str, jobs: Sequence[Settings], where: str) -> str:
     """The head of a sweep: how many runs of what, in how many stacks, recorded where; then its axes."""
     epochs = " or ".join(map(str, sorted({job.n_epochs for job in jobs})))
-    runs, stacks = plural(len(jobs), "run"), plural(len({job.shape for job in jobs}), "stack")
+    runs = plural(len(jobs), "run")
+    stacks = plural(len({job.shape for job in jobs}), "stack")
+    lines = [f"{experiment}: {runs} of {epochs} epochs, {stacks}, recorded in {where}"]
     varying = axes(jobs)
     width = max(map(len, varying), default=0)
-    lines = [f"  {key:<{width}}  {listed(values, LINE)}" for key, values in varying.items()]
-    return "\n".join([f"{experiment}: {runs} of {epochs} epochs, {stacks}, recorded in {where}", *lines])
+    lines += [f"  {key:<{width}}  {listed(values, LINE)}" for key, values in varying.items()]
+    return "\n".join(lines)
 
 
 def listed(values: Sequence, room: int = LONGEST["param"]) -> str:
     """An axis as a command line gives it: range(0,25), or 0.01,0.1; its ends if that takes more room."""
-    words = [repr(value) if isinstance(value, str) and "," in value else tidy(value) for value in values]
-    text = ",".join(words)
-    if {type(value) for value in values} == {int} and len(values) > 1:
-        first, step, last = values[0], values[1] - values[0], values[-1]
-        if list(values) == list(range(first, last + step, step)):
-            text = min(text, f"range({first},{last + step}{f',{step}' if step != 1 else ''})", key=len)
-    return text if len(text) <= room else f"{words[0]},{words[1]} … {words[-1]} ({len(words)} values)"
+    written = [repr(value) if isinstance(value, str) and "," in value else tidy(value) for value in values]
+    text = min([",".join(written), *_as_range(values)], key=len)
+    return text if len(text) <= room else f"{written[0]},{written[1]} … {written[-1]} ({len(values)} values)"
+
+
+def _as_range(values: Sequence) -> list[str]:
+    """The values as a range, if they are one."""
+    if {type(value) for value in values} != {int} or len(values) == 1:
+        return []
+    first = values[0]
+    step = values[1] - first
+    stop = values[-1] + step
+    if list(values) != list(range(first, stop, step)):
+        return []
+    return [f"range({first},{stop})" if step == 1 else f"range({first},{stop},{step})"]
 
 
 class Progress:
     """Runs done: a bar with rate and time left on a terminal, elsewhere a line now and then."""
 
     def __init__(self, total: int, stream=None):
-        self.total, self.done, self.stream = total, 0, stream or sys.stderr
-        self.began = self.said = time.monotonic()
+        self.total = total
+        self.done = 0
+        self.stream = stream or sys.stderr
+        self.began = time.monotonic()
+        self.last_line = self.began
         hidden = not self.stream.isatty()
         self.bar = tqdm(
             total=total, unit=" runs", file=self.stream, leave=False, dynamic_ncols=True, disable=hidden
@@ -66,45 +86,55 @@ class Progress:
         self.done += n_runs
         self.bar.update(n_runs)
         now = time.monotonic()
-        if self.bar.disable and now - self.said >= SECONDS_BETWEEN_LINES and self.done < self.total:
-            self.said, rate = now, self.done / (now - self.began)
-            said = f"{self.done:,} of {self.total:,} runs, {rate:.0f} a second"
-            print(f"  {said}, {(self.total - self.done) / rate:.0f} s left", file=self.stream)
+        is_due = now - self.last_line >= SECONDS_BETWEEN_LINES and self.done < self.total
+        if self.bar.disable and is_due:
+            self.last_line = now
+            rate = self.done / (now - self.began)
+            left = (self.total - self.done) / rate
+            line = f"  {self.done:,} of {self.total:,} runs, {rate:.0f} a second, {left:.0f} s left"
+            print(line, file=self.stream)
 
     def close(self) -> None:
         self.bar.close()
 
 
-def summary(results: Iterable[tuple[Settings, str, float]]) -> str:
+def summary(results: Collection[Result]) -> str:
     """A row per learning rate × hidden size × mode: outcomes, and the median final error of what converged.
 
-    results: (settings, outcome, final error) of every run. Medians are over converged runs only: to pool
-    them with stuck ones would describe neither.
+    Medians are over converged runs only: to pool them with stuck ones would describe neither.
     """
-    cells: Mapping[tuple, list] = defaultdict(list)
-    for settings, outcome, final_error in results:
-        cells[settings.learning_rate, settings.hidden_size, settings.mode].append((outcome, final_error))
-    seen = {outcome for runs in cells.values() for outcome, _ in runs}
-    shown = [outcome for outcome in (*OUTCOMES, "failed") if outcome in seen]
+    cells = defaultdict(list)
+    for result in results:
+        settings = result.settings
+        cells[settings.learning_rate, settings.hidden_size, settings.mode].append(result)
+    present = {result.outcome for result in results}
+    shown = [outcome for outcome in (*OUTCOMES, "failed") if outcome in present]
     width = max(len("mode"), *(len(mode) for _, _, mode in cells))
-    head = f"{'learning rate':>13} {'hidden size':>11}  {'mode':<{width}}"
-    lines, before = [f"{head}{''.join(f' {name:>9}' for name in shown)}  median error of converged"], None
-    for (*cell, mode), runs in sorted(cells.items()):
-        named = f"{tidy(cell[0]):>13} {cell[1]:>11}" if cell != before else " " * 25
-        counts = Counter(outcome for outcome, _ in runs)
-        tally = "".join(f" {counts[outcome] or '·':>9}" for outcome in shown)
-        finals = [final_error for outcome, final_error in runs if outcome == "converged"]
-        lines.append(f"{named}  {mode:<{width}}{tally}  {f'{median(finals):.1e}' if finals else '—':>25}")
+    titles = "".join(f" {outcome:>9}" for outcome in shown)
+    lines = [
+        f"{'learning rate':>13} {'hidden size':>11}  {'mode':<{width}}{titles}  median error of converged"
+    ]
+    before = None
+    for (learning_rate, hidden_size, mode), runs in sorted(cells.items()):
+        cell = f"{tidy(learning_rate):>13} {hidden_size:>11}"
+        counts = Counter(run.outcome for run in runs)
+        numbers = "".join(f" {counts[outcome] or '·':>9}" for outcome in shown)
+        finals = [run.final_error for run in runs if run.outcome == "converged"]
+        middle = f"{median(finals):.1e}" if finals else "—"
+        where = cell if cell != before else " " * len(cell)
+        lines.append(f"{where}  {mode:<{width}}{numbers}  {middle:>25}")
         before = cell
+    shares = " or ".join(map(tidy, sorted({result.settings.converged_below for result in results})))
+    lines.append(f"converged: an error below {shares} of that of answering 0")
     return "\n".join(lines)
 
 
 def run_alone(settings: Settings, error: np.ndarray, params: np.ndarray) -> str:
     """One run: its error (n_epochs + 1,) every tenth of the epochs, and its answers beside the targets."""
-    n_epochs = settings.n_epochs
     lines = [settings.name(), f"{'epoch':>8}  mean error"]
-    lines += [f"{epoch:>8}  {error[epoch]:.6g}" for epoch in np.linspace(0, n_epochs, 11).round().astype(int)]
-    lines += ["", "row" + " " * 22 + "target      answer"]
+    for epoch in np.linspace(0, settings.n_epochs, 11).round().astype(int):
+        lines.append(f"{epoch:>8}  {error[epoch]:.6g}")
+    lines += ["", f"{'row':<22} {'target':>8}  {'answer':>10}"]
     for x, target in zip(settings.rows.inputs, settings.rows.targets, strict=True):
         answer = settings.network.predict(params, x.astype(params.dtype))[0]
         lines.append(f"{' '.join(map(tidy, x.tolist())):<22} {target:>8g}  {answer:>10.6f}")

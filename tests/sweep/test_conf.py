@@ -9,7 +9,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from experiments.sweep import settings
-from hydra_plugins.hydra_stacked_launcher.stacked_launcher import overrides_of
+from hydra_plugins.hydra_stacked_launcher.stacked_sweeper import overrides_of
 
 CONF = Path(__file__).parent.parent.parent / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))

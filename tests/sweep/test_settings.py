@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinynet
-from experiments.sweep.settings import code, read
+from experiments.sweep import SweepTask, read
+from experiments.sweep.origin import code
 from experiments.wording import tidy
 
 PLAIN = {
     "learning_rate": 0.1, "hidden_size": 4, "seed": 0, "n_epochs": 60, "activation": "relu", "bias": False,
     "dtype": "float64", "start": "fresh", "online_error": False, "diagnostics": False,
+    "converged_below": 0.002,
     "problem": {"_target_": "tinynet.Problem.streetlights"},
     "gradient": {"_target_": "tinynet.gradients.Numeric", "h": 1e-4, "decay": 1.0},
 }  # fmt: skip
@@ -37,7 +39,8 @@ def faults(**changes) -> list[str]:
     ("hidden_size", 0), ("hidden_size", 2.0), ("hidden_size", "4"), ("hidden_size", 10**9),
     ("seed", -1), ("seed", 1.5), ("seed", 2**32), ("seed", True), ("n_epochs", 0), ("n_epochs", 10**7),
     ("activation", "sigmoid"), ("activation", None), ("bias", "yes"), ("bias", 1), ("dtype", "float16"),
-    ("start", "warm"),
+    ("start", "warm"), ("converged_below", 0), ("converged_below", 0.9), ("converged_below", math.nan),
+    ("converged_below", "0.1"), ("converged_below", None),
 ])  # fmt: skip
 def test_a_wrong_value_is_named_with_its_field_and_what_is_right(key, value):
     (fault,) = faults(**{key: value})
@@ -45,9 +48,11 @@ def test_a_wrong_value_is_named_with_its_field_and_what_is_right(key, value):
 
 
 def test_all_faults_are_told_at_once():
-    told = faults(learning_rate=-1, hidden_size=0, gradient={"_target_": "tinynet.gradients.Numeric", "h": 0})
-    assert len(told) == 3
-    assert [re.split("[=:]", line)[0] for line in told] == ["learning_rate", "hidden_size", "gradient.h"]
+    lines = faults(
+        learning_rate=-1, hidden_size=0, gradient={"_target_": "tinynet.gradients.Numeric", "h": 0}
+    )
+    assert len(lines) == 3
+    assert [re.split("[=:]", line)[0] for line in lines] == ["learning_rate", "hidden_size", "gradient.h"]
 
 
 def test_a_misspelt_key_is_answered_with_the_one_that_was_meant():
@@ -77,13 +82,38 @@ def test_a_net_too_large_for_its_problem_and_a_problem_without_signal_are_refuse
     assert fault.startswith("problem: every target is 0")
 
 
+def streetlights(target: float) -> dict:
+    rows = tinynet.Problem.streetlights()
+    targets = (target * rows.targets).tolist()
+    return {"_target_": "tinynet.Problem", "inputs": rows.inputs.tolist(), "targets": targets}
+
+
+@pytest.mark.parametrize(("target", "dtype", "fault"), [
+    (1e-200, "float64", "the mean square of its targets is 0, and converged_below of it is rounding"),
+    (1e-15, "float64", "the mean square of its targets is 5e-31, and converged_below of it is rounding"),
+    (1e-6, "float32", "the mean square of its targets is 5e-13, and converged_below of it is rounding"),
+    (1e200, "float64", "the mean square of its targets is inf, too large for float64"),
+    (1e20, "float32", "the mean square of its targets is 5e+39, too large for float32"),
+])  # fmt: skip
+def test_targets_whose_errors_cannot_be_told_apart_are_refused(target, dtype, fault):
+    (line,) = faults(problem=streetlights(target), dtype=dtype)
+    assert line.startswith(f"problem: {fault}")
+    assert line.endswith("; give targets of about 1")
+
+
+@pytest.mark.parametrize(("target", "dtype"), [(1e-14, "float64"), (1e100, "float64"), (1e-5, "float32")])
+def test_targets_of_any_usual_size_are_taken(target, dtype):
+    assert setting(problem=streetlights(target), dtype=dtype).rows.zero_error == pytest.approx(target**2 / 2)
+
+
 def test_only_the_mode_tells_the_runs_of_a_pair_apart():
     numeric = setting()
     analytic = setting(gradient={"_target_": "tinynet.gradients.Analytic"})
     assert numeric.pair == analytic.pair == setting(start="nudged").pair
     assert numeric.fingerprint != analytic.fingerprint != setting(start="nudged").fingerprint
     for change in ({"learning_rate": 0.2}, {"seed": 1}, {"hidden_size": 5}, {"n_epochs": 61}, {"bias": True},
-                   {"activation": "tanh"}, {"problem": {"_target_": "tinynet.Problem.xor"}}):  # fmt: skip
+                   {"activation": "tanh"}, {"problem": {"_target_": "tinynet.Problem.xor"}},
+                   {"converged_below": 0.05}):  # fmt: skip
         assert setting(**change).pair != numeric.pair
         assert setting(**change).fingerprint != numeric.fingerprint
 
@@ -99,11 +129,13 @@ def test_the_rows_of_a_file_are_part_of_the_fingerprint_and_its_name_is_not(tmp_
 
 def test_the_same_number_written_otherwise_is_the_same_run():
     assert setting(learning_rate=1).fingerprint == setting(learning_rate=1.0).fingerprint
+    assert read(PLAIN | {"converged_below": 2e-3}).fingerprint == setting().fingerprint
 
 
 def test_learning_rate_and_seed_alone_vary_within_a_stack():
     assert setting(learning_rate=0.3, seed=9).shape == setting().shape
-    for change in ({"hidden_size": 5}, {"n_epochs": 61}, {"dtype": "float32"}, {"start": "nudged"}):
+    for change in ({"hidden_size": 5}, {"n_epochs": 61}, {"dtype": "float32"}, {"start": "nudged"},
+                   {"converged_below": 0.05}):  # fmt: skip
         assert setting(**change).shape != setting().shape
 
 
@@ -156,3 +188,8 @@ def test_a_mode_of_the_users_that_is_named_as_ours_is_not_taken_for_it():
         setting(gradient={"_target_": f"{place}.Analytic"}).mode for place in (__name__, "tinynet.gradients")
     )
     assert (own, ours) == (f"{__name__}.Analytic", "analytic")
+
+
+def test_few_runs_of_a_million_epochs_are_one_stack():
+    assert SweepTask.most(read(PLAIN | {"n_epochs": 1_000_000})) == 3
+    assert SweepTask.most(read(PLAIN)) > 2000

@@ -50,14 +50,20 @@ def test_elsewhere_a_line_is_said_now_and_then(monkeypatch):
 
 def test_the_summary_counts_every_run_once_and_takes_the_median_of_what_converged():
     ends = [("converged", 1e-8), ("converged", 1e-4), ("stuck", 0.3), ("converged", 1e-6)]
-    results = [(job(seed=seed), *end) for seed, end in enumerate(ends)]
-    results.append((job(learning_rate=0.3), "diverged", float("inf")))
+    results = [terminal.Result(job(seed=seed), *end) for seed, end in enumerate(ends)]
+    results.append(terminal.Result(job(learning_rate=0.3), "diverged", float("inf")))
     lines = [re.sub(" +", " ", line).strip() for line in terminal.summary(results).splitlines()]
     assert lines == [
         "learning rate hidden size mode converged stuck diverged median error of converged",
         "0.1 4 numeric h=1e-4 3 1 · 1.0e-06",
         "0.3 4 numeric h=1e-4 · · 1 —",
+        "converged: an error below 0.002 of that of answering 0",
     ]
+
+
+def test_the_summary_says_below_what_a_run_has_converged():
+    results = [terminal.Result(job(converged_below=share), "stuck", 0.3) for share in (0.05, 0.01, 0.05)]
+    assert terminal.summary(results).endswith("converged: an error below 0.01 or 0.05 of that of answering 0")
 
 
 def test_the_plan_names_the_axes_and_how_many_runs_and_stacks():
