@@ -3,7 +3,6 @@
 import io
 import re
 from dataclasses import replace
-from itertools import pairwise
 from statistics import median
 from types import SimpleNamespace
 
@@ -14,19 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.image import imread
-from matplotlib.text import Text
 
 from experiments.analysis.pairs import pair_up
 from experiments.analysis.statistics import Margins
 from experiments.analysis.tutorial import EPOCHS, PRINTED, SEARCHED, claim
+from experiments.modes import name_of
 from experiments.report.figures import curves as courses
 from experiments.report.figures import estimators as appendix
 from experiments.report.figures import outcomes as endings
 from experiments.report.figures.estimators import every_picture
-from experiments.report.figures.sheet import Sheet
-from experiments.report.figures.styles import Style, luminance, name_of, style_of
 from experiments.report.figures.view import Sweep, few
 from experiments.wording import decades
+from tests.report.legible import texts, unreadable
 from tinynet import outcomes
 
 SEVEN = ["analytic", "numeric h=1e-4", "numeric h=1e-2", "forward h=1e-4", "hybrid h=1e-4",
@@ -104,31 +102,6 @@ CASES = {
 }
 
 
-def texts(figure):
-    """(text, box in pixels) of all that is written, as it is rendered."""
-    figure.draw_without_rendering()
-    written = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
-    for ax in figure.axes:
-        written += ax.texts
-        if ax.axison:
-            for axis in (ax.xaxis, ax.yaxis):
-                written += [axis.label, *(tick.label1 for tick in axis._update_ticks())]
-    shown = [text for text in written if text.get_visible() and text.get_text().strip()]
-    return [(text.get_text(), Text.get_window_extent(text)) for text in shown]
-
-
-def unreadable(figure):
-    """Texts outside of the figure, and pairs that overlap by more than antialiasing."""
-    boxes, bounds = texts(figure), figure.bbox
-    faults = [t for t, b in boxes if b.x0 < 0 or b.y0 < 0 or b.x1 > bounds.width or b.y1 > bounds.height]
-    for i, (text, a) in enumerate(boxes):
-        for other, b in boxes[:i]:
-            wide, tall = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-            if wide > 1 and tall > 1.5:
-                faults.append((text, other))
-    return faults
-
-
 def numbers(text):
     return [float(n.replace("−", "-").replace(",", "")) for n in re.findall(r"−?\d[\d,]*\.?\d*", text)]
 
@@ -150,14 +123,6 @@ def test_every_picture_can_be_read_and_is_small(case):
     image = imread(io.BytesIO(drawn_pictures[0].png(dpi=40)))
     assert (image[[0, 0, -1, -1], [0, -1, 0, -1]] == 1).all()  # white and opaque, for dark pages
     assert image[..., :3].std() > 0.01
-
-
-def test_an_overlap_and_a_clipped_text_would_be_seen():
-    figure = courses.tail(sweep_of()).figure
-    figure.text(0.5, 0.5, "one")
-    figure.text(0.501, 0.5, "two")
-    figure.text(0.99, 0.5, "leaves the figure")
-    assert unreadable(figure) == ["leaves the figure", ("two", "one")]
 
 
 def test_the_same_sweep_gives_the_same_bytes_whatever_the_settings_of_matplotlib():
@@ -357,86 +322,6 @@ def test_a_median_of_fewer_than_six_runs_is_thin_and_says_so():
         assert "numeric h=0.01 (2 runs)" in [text for text, _ in texts(figure)]
 
 
-# ---------------------------------------------------------------------------------------- style of a mode
-
-
-def test_a_mode_looks_the_same_whatever_other_modes_there_are():
-    known = [
-        *SEVEN,
-        *STEPS,
-        "analytic nudged",
-        "analytic continued",
-        "analytic float32",
-        "forward_gradient n_samples=1",
-    ]
-    for mode in known:
-        assert (
-            style_of(mode) == style_of(mode, known) == style_of(mode, known[::-1]) == style_of(mode, [mode])
-        )
-    looks = {(s.color, str(s.dash)) for s in map(style_of, known)}
-    assert len(looks) == len(set(known))
-
-
-def test_modes_of_the_users_own_look_different_from_each_other_and_from_ours():
-    modes = [*SEVEN, *(f"mine{k}" for k in range(4))]
-    assert len({style_of(mode, modes) for mode in modes}) == len(modes)
-
-
-def test_a_wider_step_is_a_lighter_shade_of_the_same_dash():
-    styles = [style_of(f"numeric h=1e-{k}") for k in (2, 4, 6)]
-    assert len({(s.dash, s.marker) for s in styles}) == 1
-    light = [luminance(s.color) for s in styles]
-    assert light == sorted(light, reverse=True)
-
-
-@pytest.mark.parametrize("family", ["numeric", "forward", "hybrid"])
-def test_seven_steps_of_one_mode_are_told_apart(family):
-    colors = [
-        style_of(f"{family} h={h}").color for h in ("0.5", "0.1", "1e-2", "1e-3", "1e-4", "1e-6", "1e-8")
-    ]
-    rgb = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in colors]) / 255
-    assert np.linalg.norm(np.diff(rgb, axis=0), axis=1).min() > 0.05
-    assert np.linalg.norm(rgb[0] - rgb[-1]) > 0.6
-
-
-@pytest.mark.parametrize("mode", [*SEVEN, *STEPS, "mine", "analytic nudged"])
-def test_text_in_the_colour_of_a_mode_has_contrast(mode):
-    assert 1.05 / (luminance(style_of(mode).ink) + 0.05) >= 4.5
-
-
-@pytest.mark.parametrize(("mode", "modes", "name"), [
-    ("numeric h=1e-4", ["analytic", "numeric h=1e-4"], "numeric"),
-    ("numeric h=1e-4", ["numeric h=1e-2", "numeric h=1e-4"], "numeric h=10⁻⁴"),
-    ("numeric h=0.3 decay=0.99", ["numeric h=0.3", "numeric h=0.3 decay=0.99"], "numeric annealed"),
-    ("numeric h=0.3 decay=0.9", [f"numeric h={h} decay=0.9" for h in (0.3, 0.7)], "numeric h=0.3 annealed"),
-    ("spsa h=1e-4 n_samples=16", ["spsa h=1e-4", "spsa h=1e-4 n_samples=16"], "spsa n_samples=16"),
-    ("complex_step h=1e-20", ["complex_step h=1e-20"], "complex step"),
-    ("analytic continued", ["analytic", "analytic continued"], "analytic continued"),
-    ("my_mode kind=a", ["my_mode kind=a", "my_mode kind=b"], "my mode kind=a"),
-])  # fmt: skip
-def test_a_name_tells_a_mode_from_the_others_and_no_more(mode, modes, name):
-    assert name_of(mode, modes) == name
-
-
-# ---------------------------------------------------------------------------------------- the page
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.lists(st.floats(-1, 2), min_size=1, max_size=14))
-def test_labels_beside_a_panel_keep_their_order_and_their_distance(ends):
-    sheet = Sheet([[1.0]], [3.0])
-    sheet.panels[0].set(ylim=(0, 1))
-    sheet.panels[0].beside([(y, f"{y:.3f}", "black") for y in ends])
-    sheet.place()
-    boxes = sorted((Text.get_window_extent(text) for text in sheet.panels[0].texts), key=lambda box: box.y0)
-    assert min((b.y0 - a.y1 for a, b in pairwise(boxes)), default=0) > -0.01
-    assert boxes[0].y0 > 0
-    assert boxes[-1].y1 < sheet.figure.bbox.height
-    at = {text.get_text(): Text.get_window_extent(text).y0 for text in sheet.panels[0].texts}
-    heights = [at[f"{y:.3f}"] for y in sorted({round(np.clip(y, 0, 1), 3): y for y in ends}.values())]
-    assert heights == sorted(heights)
-
-
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(), min_size=1, max_size=40, unique=True), st.integers(2, 9))
 def test_few_keeps_the_ends_and_the_order(values, most):
@@ -444,26 +329,6 @@ def test_few_keeps_the_ends_and_the_order(values, most):
     assert kept == [value for value in values if value in kept]
     assert len(kept) == min(most, len(values))
     assert (kept[0], kept[-1]) == (values[0], values[-1])
-
-
-def test_an_infinite_error_is_marked_at_the_end_of_its_axis_and_very_many_marks_are_pixels():
-    panel, few_x, many = (
-        Sheet([[1.0]], [3.0]).panels[0],
-        np.array([0.1, np.inf]),
-        np.random.default_rng(0).random((2, 2000)),
-    )
-    panel.marks(few_x, np.array([0.2, 0.5]), Style("#000000", "", "o"))
-    panel.marks(*many, Style("#000000", "", "o"))
-    assert np.column_stack(panel.lines[0].get_data()).tolist() == [[0.1, 0.2], [1.0, 0.5]]
-    assert [line.get_rasterized() for line in panel.lines] == [False, True]
-
-
-@pytest.mark.parametrize("decades", range(-9, 7))
-def test_the_label_of_infinity_stands_clear_of_the_last_error(decades):
-    sheet = Sheet([[1.0]], [3.0])
-    sheet.panels[0].errors("x", [[1e-32, 10.0**decades]], "error", lost=True)
-    assert "∞" in dict(texts(sheet.figure))
-    assert not unreadable(sheet.figure)
 
 
 # ---------------------------------------------------------------------------------------- pictures of tables
