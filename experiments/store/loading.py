@@ -47,7 +47,7 @@ def load_sweep(uri: str, experiment: str | None = None, sweep: str | None = None
     """
     with reading(uri) as (where, backend):
         candidates = backend.sweeps(experiment)
-        matching = [c for c in candidates if sweep in (None, c["name"], c["run_id"])]
+        matching = [row for row in candidates if sweep in (None, row["name"], row["run_id"])]
         if not matching:
             raise complaint(where.uri, _no_sweep(experiment, sweep, candidates, backend.sweeps(None)))
         parent = matching[0]
