@@ -12,6 +12,8 @@ import numpy as np
 
 from experiments.benchmark.measuring import Line, by_turns, timed
 from experiments.benchmark.peers import Points, log_batch, log_metric
+from experiments.store import open_store
+from experiments.sweep import finished_runs, read, register, train
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 TABLES = ("runs", "params", "tags", "metrics", "latest_metrics")
@@ -36,15 +38,11 @@ class Recording:
         import hydra
         import mlflow
 
-        from experiments.store import open_store
-        from experiments.sweep.runs import runs, train
-        from experiments.sweep.settings import read, register
-
         register()
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             settings = read(hydra.compose("config"))
         stack = [dataclasses.replace(settings, seed=seed) for seed in range(n_runs)]
-        self.runs = runs(stack, train(stack))
+        self.runs = finished_runs(stack, train(stack))
         self.database = folder / "mlflow.db"
         self.store = open_store(f"sqlite:///{self.database}")
         mlflow.set_tracking_uri(self.store.uri)
