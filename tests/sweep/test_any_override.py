@@ -29,9 +29,9 @@ FITTING = st.sampled_from(
      "seed=3", "seed=1,2", "activation=tanh", "bias=true", "dtype=float32", "start=nudged", "start=continued",
      "converged_below=0.5", "online_error=true", "diagnostics=true", "problem=xor", "problem=parity",
      "problem.n_bits=2", "gradient=numeric", "gradient=spsa", "gradient=hybrid", "gradient=complex_step",
-     "gradient=numeric,spsa", "gradient.h=1e-300", "gradient.n_samples=2", "hydra.launcher.max_stack=1", "hydra/launcher=basic",
-     'hydra.sweeper.cases=["seed=1,2"]', "hydra.sweeper.max_batch_size=2", "tracking.experiment=x",
-     "tracking.experiment=${seed}", "fresh=true", "dry_run=true"]
+     "gradient=numeric,spsa", "gradient.h=1e-300", "gradient.n_samples=2", "hydra.launcher.max_stack=1",
+     "hydra/launcher=basic", 'hydra.sweeper.cases=["seed=1,2"]', "hydra.sweeper.max_batch_size=2",
+     "tracking.experiment=x", "tracking.experiment=${seed}", "fresh=true", "dry_run=true"]
 )  # fmt: skip
 OVERRIDE = st.one_of(
     st.tuples(SIGNS, KEYS, st.just("="), ODD).map("".join), KEYS.map("~{}".format), FITTING, FITTING
