@@ -13,7 +13,7 @@ FOLDERS = ("tinynet", "experiments", "hydra_plugins")
 AS_PROGRAM = "__name__ == '__main__'"
 
 PLUGIN = "hydra_plugins.hydra_stacked_launcher"
-WORDING, STORE = "experiments.wording", "experiments.store"
+WORDING, MODES, STORE = "experiments.wording", "experiments.modes", "experiments.store"
 SWEEP, ANALYSIS = "experiments.sweep", "experiments.analysis"
 REPORT, FIGURES = "experiments.report", "experiments.report.figures"
 RUN, UI, BENCHMARK = "experiments.run", "experiments.ui", "experiments.benchmark"
@@ -22,10 +22,11 @@ MAY_IMPORT = {  # nothing imports report, run, ui or benchmark
     UI: (STORE, WORDING),
     REPORT: (FIGURES, ANALYSIS, STORE, WORDING, "tinynet"),
     BENCHMARK: (SWEEP, ANALYSIS, STORE, WORDING, PLUGIN, "tinynet"),
-    FIGURES: (ANALYSIS, WORDING, "tinynet"),
+    FIGURES: (ANALYSIS, MODES, WORDING, "tinynet"),
     SWEEP: (STORE, WORDING, PLUGIN, "tinynet"),
-    ANALYSIS: (STORE, WORDING, "tinynet"),
+    ANALYSIS: (STORE, MODES, WORDING, "tinynet"),
     STORE: (WORDING,),
+    MODES: (WORDING,),
     WORDING: ("tinynet",),
     PLUGIN: (),
     "tinynet": (),
@@ -37,10 +38,11 @@ TAKES_ONLY = {  # (importer, imported): what it may take from there
 }
 INSIDE_TINYNET = {  # all other modules stand alone
     "tinynet": ("gradients", "network", "optimizers", "outcomes", "problem", "training"),
-    "tinynet.training": ("gradients", "optimizers", "diagnostics", "rows"),
+    "tinynet.training": ("gradients", "optimizers", "diagnostics", "rows", "checks"),
     "tinynet.diagnostics": ("gradients", "rows"),
-    "tinynet.gradients": ("rows",),
-    "tinynet.optimizers": ("rows",),
+    "tinynet.gradients": ("rows", "checks"),
+    "tinynet.optimizers": ("rows", "checks"),
+    "tinynet.network": ("rows", "checks"),  # a row's forward pass is the only way to predict
 }
 KEPT_IN = {  # package: the only places that import it
     "hydra": (RUN, f"{SWEEP}.settings", PLUGIN, BENCHMARK),

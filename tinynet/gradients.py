@@ -27,7 +27,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from tinynet.network import check_whole, checked_seeds
+from tinynet.checks import check_whole, checked_seeds
 from tinynet.rows import Row
 
 
