@@ -110,7 +110,8 @@ def law(error, converged_error=CONVERGED_ERROR):
     a += (b - a) % 2
     with np.errstate(divide="ignore", invalid="ignore"):
         log_a, log_m, log_b = (np.log(error[t, np.arange(n_runs)], dtype=float) for t in (a, (a + b) // 2, b))
-        decades, s = (log_a - log_b) / np.log(10), _exponent(log_a - log_m, log_m - log_b)
+        decades = (log_a - log_b) / np.log(10)
+        s = _exponent(log_a - log_m, log_m - log_b)
     names = np.select(
         [
             ~(error[-1] < converged_error),
