@@ -1,4 +1,4 @@
-"""What whole numbers and seeds must be, wherever they come in. Raises ValueError: field, value, what is right."""
+"""What whole numbers and seeds must be, wherever they come in. Raises ValueError: field, value, remedy."""
 
 import numpy as np
 

@@ -5,9 +5,9 @@ from functools import partial
 
 import numpy as np
 
+from tinynet.checks import check_whole, checked_seeds
 from tinynet.diagnostics import Diagnostics
 from tinynet.gradients import Draws, steps
-from tinynet.checks import check_whole, checked_seeds
 from tinynet.rows import Row, Workspace
 
 BLOCK = 80000  # weights trained together, so that a block of runs stays in the cache

@@ -139,8 +139,8 @@ def _estimators(
     asked = np.full(seed.size, converges)
     late = np.isfinite(a["late_error"]) | np.isfinite(b["late_error"])
     late &= ~asked
-    with np.errstate(divide="ignore", over="ignore"):
-        ratio = a["late_error"][late] / b["late_error"][late]
+    with np.errstate(over="ignore"):
+        ratio = lift(a["late_error"][late]) / lift(b["late_error"][late])
     estimators = {
         "outcome": partial(statistics.other, a["outcome"], b["outcome"], seed),
         "converged": partial(statistics.share_difference, hit_a[asked], hit_b[asked], seed[asked]),
