@@ -39,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.perf_counter()
     try:
         margins, practical = _settings(given)
-        _say(f"reading {masked(given.store)}")
+        _say(f"reading {masked(given.store)} …")
         loaded = load_sweep(given.store, given.experiment, given.sweep)
-        _say(f"comparing {plural(len(loaded.runs), 'run')} of {loaded.name}")
+        _say(f"comparing {plural(len(loaded.runs), 'run')} of {loaded.name} …")
         analysed = analyse(loaded, given.reference, margins, practical)
         folder = Path(given.output or Path("reports", slug(loaded.name)))
         with tempfile.TemporaryDirectory() as made:
@@ -55,15 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     seconds = time.perf_counter() - began
-    try:
-        print(f"{render_lines(analysed)}\n{folder / 'report.html'} ({seconds:.1f} s)", flush=True)
-    except BrokenPipeError:  # the reader had enough; what is left must not be flushed into the pipe at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _say(f"{render_lines(analysed)}\n{folder / 'report.html'} ({seconds:.1f} s)")
     return 0
 
 
-def _say(stage: str) -> None:
-    print(f"{stage} …", file=sys.stderr, flush=True)
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # the reader had enough; what is left must not be flushed into the pipe at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,7 +158,7 @@ def _pictures(analysed: Analysis, folder: Path) -> list[dict]:
     """Draw all that the sweep has to show; give what the page needs of each."""
     from experiments.report.figures import pictures
 
-    _say("drawing")
+    _say("drawing …")
     folder.mkdir()
     shown = []
     for picture in pictures(analysed):
