@@ -27,14 +27,14 @@ def pictures(analysed: "Analysis", n_workers: int | None = None) -> "list[Pictur
     draws = [
         tutorial.tutorial,
         forest.forest,
-        outcomes.outcomes,
-        curves.precision,
         curves.convergence,
         tail.tail,
+        curves.precision,
+        outcomes.outcomes,
         outcomes.pairs,
-        estimators.step_size,
-        tail.gradient_error,
         tail.mechanism,
+        tail.gradient_error,
+        estimators.step_size,
         estimators.all_modes,
         estimators.cost,
     ]

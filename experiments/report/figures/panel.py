@@ -188,9 +188,3 @@ def span(*errors, converged: float | None = CONVERGED_ERROR) -> tuple[float, flo
     high = every.max(initial=np.log10(converged) + 2)
     air = 0.04 * (high - low)
     return 10.0 ** (low - air), 10.0 ** (high + air)
-
-
-def last(curve: np.ndarray) -> float:
-    """Its last finite value, or NaN."""
-    finite = curve[np.isfinite(curve)]
-    return float(finite[-1]) if finite.size else np.nan
