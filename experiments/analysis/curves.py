@@ -190,7 +190,8 @@ def _reached(paired: "Paired") -> Reached:
 
 def _taus(paired: "Paired") -> list[float]:
     """At most three of the errors that are asked for and reached, the first and the last among them."""
-    least = np.nanmin(np.where(np.isfinite(paired.error), paired.error, np.nan), initial=np.inf)
+    error = paired.error[:, paired.drawn]
+    least = np.nanmin(np.where(np.isfinite(error), error, np.nan), initial=np.inf)
     asked = sorted(paired.taus, reverse=True)
     return few([tau for tau in asked if tau >= least], 3)
 

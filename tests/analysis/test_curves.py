@@ -166,6 +166,14 @@ def test_errors_that_no_run_reaches_are_not_asked_for():
     assert taus(n_epochs=320) == [1e-3, 1e-9, 1e-15]
 
 
+def test_errors_that_only_continued_runs_reach_are_not_asked_for():
+    arms = ["analytic", "numeric h=1e-4", "analytic continued", "numeric h=1e-4 continued"]
+    runs, error = made_up(arms, n_seeds=7, ends="converged")
+    fresh = (runs["start"] == "fresh").to_numpy()
+    error[:, fresh] = np.maximum(error[:, fresh], 1e-5)
+    assert list(analyse(loaded(runs, error)).curves.reached.by_epoch) == [1e-3]
+
+
 def test_work_is_the_median_of_converged_runs_against_evaluations():
     runs, error = made_up(MODES, (0.03, 0.1), n_seeds=12)
     runs.loc[runs["mode"] == "forward h=1e-4", "evaluations"] = 17.0

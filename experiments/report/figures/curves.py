@@ -94,7 +94,6 @@ def _profile(panel: Panel, analysed: Analysis) -> None:
     deepest = reached.depths[shares.any(axis=0)].min(initial=DEEP)
     panel.set(ylim=(0, 1.01), ylabel="share of runs")
     panel.logarithmic("x", f"error at most … after {plural(analysed.n_epochs, 'epoch')}", (4, deepest / 5))
-    panel.xaxis.get_major_locator().set_params(numticks=4)
     panel.above("within any error, at the end")
     for mode, share in reached.profile.items():
         panel.plot(reached.depths, share, **style(analysed, mode).line)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, Formatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, Formatter, Locator, LogLocator, NullFormatter
 
 from experiments.report.figures.styles import Style
 from experiments.wording import RAISED
@@ -17,6 +17,7 @@ SMALL = 9  # points, of labels
 HIGHEST = 1e6  # times the error of converged runs; what is above is not drawn
 PLAIN = (0.01, 5000)  # ticks within are written out, if all of their axis are
 MOST_MARKS = 300  # of one kind, that an SVG holds one by one
+STRIDES = (1, 2, 3, 4, 5, 6, 8, 10, 20, 50, 100)  # powers of ten from tick to tick
 GOLDEN = 0.6180339887498949
 Label = tuple[float, str, str]  # at, text, colour
 
@@ -43,7 +44,7 @@ class Panel(Axes):
             self.set(**{f"{which}lim": limits})
         axis = getattr(self, f"{which}axis")
         low, high = sorted(axis.get_view_interval())
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,), numticks=5))
+        axis.set_major_locator(_few_ticks(low, high))
         axis.set_major_formatter(PowersOfTen())
         axis.set_minor_formatter(NullFormatter())
         axis.set_minor_locator(LogLocator(subs="all", numticks=10) if high < 1e7 * low else FixedLocator([]))
@@ -137,6 +138,16 @@ class Panel(Axes):
             y = (np.array([old, new]) - low) / (high - low)
             line = Line2D(x, y, color=label.get_color(), lw=0.7, transform=self.transAxes)
             self.figure.add_artist(line)
+
+
+def _few_ticks(low: float, high: float) -> Locator:
+    """At most five, at multiples of a power of ten, 1 among them, where they span many."""
+    first, last = np.log10([low, high])
+    stride = next((n for n in STRIDES if (last - first) / n < 4.5), STRIDES[-1])
+    if stride > 1:
+        powers = np.arange(np.ceil(first / stride), np.floor(last / stride) + 1) * stride
+        return FixedLocator(10.0**powers)
+    return LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,), numticks=5)
 
 
 class PowersOfTen(Formatter):
