@@ -119,6 +119,8 @@ def first_picture(analysed: Analysis, names: Sequence[str]) -> str | None:
     wanted = ["tutorial"]
     if analysed.cells.has_many_steps:
         wanted.append("step_size")
+    if analysed.own_rate:  # which no picture of one cell shows
+        wanted.append("all_modes")
     if analysed.creep is not None:  # the sweep asks for the cause
         wanted.append("tail")
     wanted.append("all_modes")
