@@ -1,8 +1,6 @@
-"""Sheets can be read and are the same bytes in every process; modes look different from each other."""
+"""Sheets can be read and are the same bytes whatever the settings; modes look different from each other."""
 
 import io
-import os
-from functools import partial
 from itertools import pairwise
 
 import matplotlib
@@ -14,7 +12,6 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 from scipy.optimize import isotonic_regression
 
-from experiments.report.figures import drawn
 from experiments.report.figures.panel import apart, span
 from experiments.report.figures.sheet import DPI, Sheet, picture
 from experiments.report.figures.styles import Style, luminance, style_of
@@ -118,17 +115,18 @@ def test_ticks_of_a_logarithmic_axis_are_all_written_alike(low, decades):
 def test_a_title_stands_above_the_key_and_the_panels():
     key = [(style_of(mode), mode) for mode in SEVEN]
     title = "Numeric slows to a power law, and analytic goes on falling exponentially down to rounding. " * 2
-    figures = {}
+    heights = {}
     for given_title in (title, None):
         sheet = Sheet([[1]], [2], key, title=given_title)
         sheet.panels[0].above("each run")
         sheet.place()
         assert not unreadable(sheet.figure)
-        figures[given_title] = sheet.figure
-    (first, box), *others = texts(figures[title])
+        heights[given_title] = sheet.figure.get_figheight()
+        if given_title:
+            (first, box), *others = texts(sheet.figure)
     assert " ".join(first.split()) == title.strip()
     assert box.y0 > max(other.y1 for _, other in others)
-    assert figures[title].get_figheight() > figures[None].get_figheight() + 0.3
+    assert heights[title] > heights[None] + 0.3
 
 
 # ---------------------------------------------------------------------------------------- panels
@@ -174,7 +172,7 @@ def test_an_axis_of_errors_has_a_line_at_that_of_converged_runs_if_it_is_one():
 
 
 def test_a_picture_is_opaque_small_and_says_what_is_drawn():
-    (shown,) = drawn([partial(curves, 0.1)], 1)
+    shown = curves(0.1).rendered()
     assert shown.name == "curves"
     assert shown.alt == "A falling curve; its end beside it."
     assert shown.width == 960
@@ -193,35 +191,6 @@ def test_the_bytes_do_not_depend_on_the_settings_of_matplotlib(monkeypatch):
         second = curves(0.1).rendered()
         assert dict(matplotlib.rcParams) == before
     assert first == second
-
-
-def test_workers_draw_the_same_bytes_in_the_same_order():
-    jobs = [partial(curves, rate) for rate in (0.1, 0.0, 0.2, 0.3)]
-    here = drawn(jobs, 1)
-    assert here == [curves(rate).rendered() for rate in (0.1, 0.2, 0.3)]
-    assert here == drawn(jobs, 2) == drawn(jobs, 9)
-
-
-def test_what_a_worker_leaves_undone_is_drawn_here():
-    here = os.getpid()
-
-    def deadly(rate):
-        if os.getpid() != here:
-            os._exit(1)
-        return curves(rate)
-
-    jobs = [partial(curves, 0.1), partial(deadly, 0.2), partial(curves, 0.3)]
-    assert drawn(jobs, 2) == [curves(rate).rendered() for rate in (0.1, 0.2, 0.3)]
-
-
-@pytest.mark.parametrize("n_workers", [1, 2])
-def test_an_error_in_a_drawing_is_raised(n_workers, capfd):
-    def faulty():
-        raise ZeroDivisionError("of the drawing")
-
-    with pytest.raises(ZeroDivisionError, match="of the drawing"):
-        drawn([partial(curves, 0.1), faulty], n_workers)
-    assert capfd.readouterr().err == ""
 
 
 # ---------------------------------------------------------------------------------------- looks of modes

@@ -206,8 +206,8 @@ def _names(panel: Panel, rows: Sequence[Row], head: str) -> int:
         inks = [GREY, *inks]
         first = 1
     panel.named_rows(names, inks)
-    if head:
-        panel.get_yticklabels()[-1].set_fontweight("bold")
+    for label in panel.get_yticklabels()[-1:] if head else ():  # none where they are hidden
+        label.set_fontweight("bold")
     for y in range(1, len(rows)):
         if rows[y].cell == POOL != rows[y - 1].cell:
             panel.axhline(first + y - 0.5, color="#444444", lw=0.9, zorder=1)
