@@ -6,17 +6,20 @@ follows from the sweep and the arguments, nothing from the clock: the same sweep
 
 import argparse
 import base64
+import gc
 import os
 import re
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from experiments.analysis import Analysis, AnalysisError, Margins, analyse
-from experiments.report.page import render, render_lines
+from experiments.report.figures import Picture, studio
+from experiments.report.page import load_templates, render, render_lines
 from experiments.store import StoreError, attach, load_sweep, masked, usual
 from experiments.wording import plural
 
@@ -40,13 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         margins, practical = _settings(given)
         _say(f"reading {masked(given.store)} …")
-        loaded = load_sweep(given.store, given.experiment, given.sweep)
-        _say(f"comparing {plural(len(loaded.runs), 'run')} of {loaded.name} …")
-        analysed = analyse(loaded, given.reference, margins, practical)
-        folder = Path(given.output or Path("reports", slug(loaded.name)))
-        with tempfile.TemporaryDirectory() as made:
+        with studio() as draw, tempfile.TemporaryDirectory() as made:
+            loaded = load_sweep(given.store, given.experiment, given.sweep)
+            _say(f"comparing {plural(len(loaded.runs), 'run')} of {loaded.name} …")
+            analysed = analyse(loaded, given.reference, margins, practical)
             report = Path(made, "report")
-            write(analysed, given.store, report)
+            write(analysed, given.store, report, draw)
+            folder = Path(given.output or Path("reports", slug(loaded.name)))
             _copy(report, folder)
             attach(given.store, loaded.run_id, report)
     except (AnalysisError, ReportError, StoreError) as fault:
@@ -127,13 +130,18 @@ def _copy(report: Path, folder: Path) -> None:
         raise ReportError(f"output={folder}: {fault}; give a folder that can be written") from None
 
 
-def write(analysed: Analysis, store: str, folder: Path) -> None:
+def write(analysed: Analysis, store: str, folder: Path, draw: Callable[[Analysis], list[Picture]]) -> None:
     """Write report.html, figures/ and tables/ into a folder."""
-    tables = tables_of(analysed)
-    (folder / "tables").mkdir(parents=True)
-    for name, table in tables.items():
-        table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-    shown = _pictures(analysed, folder / "figures")
+    _say("drawing …")
+    with ThreadPoolExecutor(1) as pool:
+        drawing = pool.submit(draw, analysed)  # by other processes, where there are some
+        tables = tables_of(analysed)
+        (folder / "tables").mkdir(parents=True)
+        for name, table in tables.items():
+            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+        load_templates()
+        pictures = drawing.result()
+    shown = _written(pictures, folder / "figures")
     html = render(analysed, shown, list(tables), store)
     (folder / "report.html").write_text(html, encoding="utf-8")
 
@@ -154,14 +162,11 @@ def tables_of(analysed: Analysis) -> dict:
     return {name: table for name, table in tables.items() if len(table)}
 
 
-def _pictures(analysed: Analysis, folder: Path) -> list[dict]:
-    """Draw all that the sweep has to show; give what the page needs of each."""
-    from experiments.report.figures import pictures
-
-    _say("drawing …")
+def _written(pictures: list[Picture], folder: Path) -> list[dict]:
+    """Write the pictures' files; give what the page needs of each."""
     folder.mkdir()
     shown = []
-    for picture in pictures(analysed):
+    for picture in pictures:
         (folder / f"{picture.name}.png").write_bytes(picture.png)
         (folder / f"{picture.name}.svg").write_bytes(picture.svg)
         small = len(picture.svg) <= LARGEST_SVG
@@ -172,4 +177,5 @@ def _pictures(analysed: Analysis, folder: Path) -> list[dict]:
 
 
 if __name__ == "__main__":
+    gc.disable()  # a report makes few cycles, and to look for them takes 0.1 s
     sys.exit(main())

@@ -3,6 +3,7 @@
 Templates read rows and format numbers; they compute nothing. All text is escaped.
 """
 
+import functools
 import math
 import shlex
 import time
@@ -208,6 +209,14 @@ def _tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: tags[key] for key in shown}
 
 
+def load_templates() -> None:
+    """Compile them, which takes as long as to fill them in, while pictures are drawn."""
+    environment = _environment()
+    for name in environment.list_templates():
+        environment.get_template(name)
+
+
+@functools.cache
 def _environment(autoescape: bool = True):
     import jinja2
 
