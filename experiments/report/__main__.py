@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from experiments.analysis import Analysis, AnalysisError, Margins, analyse
-from experiments.report.figures import Picture, studio
 from experiments.report.page import load_templates, render, render_lines
 from experiments.store import StoreError, attach, load_sweep, masked, usual
 from experiments.wording import plural
@@ -38,6 +37,8 @@ class ReportError(ValueError):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    from experiments.report.figures import studio
+
     given = _parser().parse_args(arguments)
     began = time.perf_counter()
     try:
@@ -130,8 +131,8 @@ def _copy(report: Path, folder: Path) -> None:
         raise ReportError(f"output={folder}: {fault}; give a folder that can be written") from None
 
 
-def write(analysed: Analysis, store: str, folder: Path, draw: Callable[[Analysis], list[Picture]]) -> None:
-    """Write report.html, figures/ and tables/ into a folder."""
+def write(analysed: Analysis, store: str, folder: Path, draw: Callable[[Analysis], list]) -> None:
+    """Write report.html, figures/ and tables/ into a folder. draw: what figures.studio gives."""
     _say("drawing …")
     with ThreadPoolExecutor(1) as pool:
         drawing = pool.submit(draw, analysed)  # by other processes, where there are some
@@ -162,7 +163,7 @@ def tables_of(analysed: Analysis) -> dict:
     return {name: table for name, table in tables.items() if len(table)}
 
 
-def _written(pictures: list[Picture], folder: Path) -> list[dict]:
+def _written(pictures: list, folder: Path) -> list[dict]:
     """Write the pictures' files; give what the page needs of each."""
     folder.mkdir()
     shown = []

@@ -6,7 +6,7 @@ interval of Bonett and Price. Simulation holds those, in test_statistics.py.
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
@@ -45,6 +45,7 @@ def test_mcnemar_is_the_exact_one_of_statsmodels(n_flips):
         )
 
 
+@settings(max_examples=20)  # theirs takes its time
 @given(CHANCES)
 def test_holm_is_that_of_statsmodels(p):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])

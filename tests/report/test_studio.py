@@ -20,6 +20,13 @@ def test_workers_draw_the_same_bytes_in_the_same_order():
 
 
 @pytest.fixture
+def children():
+    """The processes begun by this test and not ended: others of this worker may have left theirs."""
+    before = {process.pid for process in multiprocessing.active_children()}
+    return lambda: {process.pid for process in multiprocessing.active_children()} - before
+
+
+@pytest.fixture
 def only_curves(monkeypatch):
     """All that there is to draw is the function that this is called with."""
     return lambda draw: monkeypatch.setattr(figures, "_draws", lambda: [draw, curves])
@@ -37,27 +44,27 @@ def faulty(rate):
 
 
 @pytest.mark.parametrize("n_workers", [1, 2])
-def test_a_studio_draws_the_pictures_and_leaves_no_process(n_workers, only_curves):
+def test_a_studio_draws_the_pictures_and_leaves_no_process(n_workers, only_curves, children):
     only_curves(curves)
     with figures.studio(n_workers) as draw:
         assert draw(0.2) == figures.pictures(0.2, 1) == [curves(0.2).rendered()] * 2
-    assert not multiprocessing.active_children()
+    assert not children()
 
 
-def test_a_studio_that_is_not_needed_leaves_no_process():
+def test_a_studio_that_is_not_needed_leaves_no_process(children):
     with contextlib.suppress(KeyboardInterrupt), figures.studio(2):
-        assert len(multiprocessing.active_children()) == 1
+        assert len(children()) == 1
         raise KeyboardInterrupt
-    assert not multiprocessing.active_children()
+    assert not children()
 
 
-def test_what_a_dead_process_leaves_undone_is_drawn_here(only_curves):
+def test_what_a_dead_process_leaves_undone_is_drawn_here(only_curves, children):
     jobs = [partial(curves, 0.1), partial(deadly, 0.2), partial(curves, 0.3)]
     assert drawn(jobs, 2) == [curves(rate).rendered() for rate in (0.1, 0.2, 0.3)]
     only_curves(deadly)
     with figures.studio(2) as draw:
         assert draw(0.2) == [curves(0.2).rendered()] * 2
-    assert not multiprocessing.active_children()
+    assert not children()
 
 
 @pytest.mark.parametrize("n_workers", [1, 2])
