@@ -24,14 +24,14 @@ TUTORIALS_CELL = (0.1, 4)  # learning rate, hidden size
 class Cells(NamedTuple):
     """What is drawn by cell.
 
-    learning_rate, hidden_size: of the main cell, the tutorial's if it converges, else the one with most
-    converged runs. grid: the learning rates and hidden sizes that are drawn. panels: a row per mode and cell
-    of the grid: counts by outcome, n_pairs, n_other (outcome), n_both (converge). ends: a row per mode and
-    learning rate at the main hidden size: share that converges with interval, median final error of what
-    converges, evaluations per step. steps: those of difference modes at the main rate, by kind and h;
-    powers: kind -> (power of h that depth follows or NaN, number of h). levels: per mode and level of an
-    axis (None: all), decades apart where both converge. seconds: per mode and n_params, microseconds per
-    step and run.
+    learning_rate, hidden_size: of the main cell, where runs converge, of more than one mode; of several the
+    tutorial's, else the one with most converged runs. grid: the learning rates and hidden sizes that are
+    drawn. panels: a row per mode and cell of the grid: counts by outcome, n_pairs, n_other (outcome), n_both
+    (converge). ends: a row per mode and learning rate at the main hidden size: share that converges with
+    interval, median final error of what converges, evaluations per step. steps: those of difference modes at
+    the main rate, by kind and h; powers: kind -> (power of h that depth follows or NaN, number of h). levels:
+    per mode and level of an axis (None: all), decades apart where both converge. seconds: per mode and
+    n_params, microseconds per step and run.
     """
 
     learning_rate: float
@@ -86,8 +86,12 @@ def _masks(paired: "Paired") -> dict[tuple, np.ndarray]:
 
 
 def _main_cell(paired: "Paired", masks: Mapping[tuple, np.ndarray]) -> tuple[float, int]:
-    counts = {cell: int((mask & paired.converged).sum()) for cell, mask in masks.items()}
-    return TUTORIALS_CELL if counts.get(TUTORIALS_CELL) else max(counts, key=counts.get)
+    def rank(cell: tuple) -> tuple:
+        n_modes = len(set(paired.column("mode")[masks[cell]]))
+        n_converged = int((masks[cell] & paired.converged).sum())
+        return n_converged > 0, n_modes > 1, cell == TUTORIALS_CELL, n_converged
+
+    return max(masks, key=rank)
 
 
 def _panels(paired: "Paired", grid: tuple[list, list]) -> "pd.DataFrame":

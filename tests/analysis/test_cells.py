@@ -208,3 +208,10 @@ def test_a_grid_has_six_by_six_cells_at_most():
     drawn, sizes = analysed.cells.grid
     assert (len(drawn), sizes, analysed.cells.n_cells) == (6, [2, 4], 18)
     assert len(analysed.cells.panels) == 2 * 12
+
+
+def test_the_main_cell_is_one_with_modes_to_compare():
+    runs, error = made_up(rates=(0.1, 0.3), n_seeds=9)
+    is_kept = ((runs["mode"] == "analytic") | (runs["learning_rate"] == 0.3)).to_numpy()
+    cells = analyse(loaded(runs[is_kept], error[:, is_kept])).cells
+    assert (cells.learning_rate, cells.hidden_size) == (0.3, 4)
