@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from experiments.analysis import FEWEST, POOL, Analysis, epochs_name, questions
-from experiments.report.figures.panel import Panel
+from experiments.report.figures.panel import Panel, names_of_ticks
 from experiments.report.figures.sheet import WIDTH, Sheet, picture
 from experiments.report.figures.styles import GREY, Style
 from experiments.wording import number
@@ -250,8 +250,7 @@ def _ticks(panel: Panel, margin: float, width: float) -> None:
     inches = (place[2:] - place[0]) / (place[1] - place[0]) * width
     taken = []
     names = []
-    for at, tick in zip(inches, ticks, strict=True):
-        name = number(tick)
+    for at, name in zip(inches, names_of_ticks(ticks, ticks), strict=True):
         half = LETTER * (len(name) + 0.5) / 2
         is_free = all(abs(at - other) > half + other_half for other, other_half in taken)
         names.append(name if is_free else "")

@@ -162,24 +162,32 @@ def _few_ticks(low: float, high: float) -> Locator:
 
 
 class PowersOfTen(Formatter):
-    """Ticks of a logarithmic axis, all written alike: as powers of ten where one is very small or large."""
+    """Ticks of a logarithmic axis, all written alike."""
 
     def format_ticks(self, values) -> list[str]:
         low, high = sorted(self.axis.get_view_interval())
-        seen = [value for value in values if low <= value <= high]
-        if PLAIN[0] <= min(seen, default=1) and max(seen, default=1) <= PLAIN[1]:
-            return [f"{value:.4g}" for value in values]
-        return [power_of_ten(value) for value in values]
+        return names_of_ticks(values, [value for value in values if low <= value <= high])
 
     def __call__(self, value, position=None) -> str:
         return self.format_ticks([value])[0]
 
 
+def names_of_ticks(values: Sequence[float], seen: Sequence[float]) -> list[str]:
+    """All written alike: as powers of ten where one that is seen is very small or large."""
+    sizes = [abs(value) for value in seen if value]
+    is_plain = PLAIN[0] <= min(sizes, default=1) and max(sizes, default=1) <= PLAIN[1]
+    return [f"{value:.4g}".replace("-", "−") if is_plain else power_of_ten(value) for value in values]
+
+
 def power_of_ten(value: float) -> str:
-    """Of a tick: 10⁻⁸, 5·10⁻⁸."""
-    digit, _, exponent = f"{value:.0e}".partition("e")
+    """Of a tick: 0, 10⁻⁸, −5·10⁻⁸."""
+    if value == 0:
+        return "0"
+    sign = "−" if value < 0 else ""
+    digits, _, exponent = f"{abs(value):.2e}".partition("e")
+    digits = digits.rstrip("0").rstrip(".")
     power = "10" + str(int(exponent)).translate(RAISED)
-    return power if digit == "1" else f"{digit}·{power}"
+    return sign + (power if digits == "1" else f"{digits}·{power}")
 
 
 def apart(wanted: Sequence[float], sizes: Sequence[float], low: float, high: float) -> np.ndarray:
