@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 OF_A_MODE = re.compile(r"gradient(\..*)?|start|dtype|n_params")  # and n_params, which follows from the others
 DEEPEST = 1e-15  # the error beyond the practical ones that precision is drawn to
 MOST_MODES = 11  # in one picture; captions say what is left out
-REASONS = ("missing", "failed", "duplicate", "no partner", "other start")
 
 
 class LeftOut(NamedTuple):
@@ -31,7 +30,7 @@ class LeftOut(NamedTuple):
 
     pair: str
     mode: str
-    reason: str  # of REASONS; "missing" has no rows
+    reason: str  # failed, duplicate, no partner, other start; or missing, which has no rows
     rows: tuple[int, ...]
     known: int  # a row of the same pair, of whichever mode
 
@@ -185,6 +184,11 @@ class Paired:
     def values(self, name: str) -> list:
         """The values of a setting among the drawn runs."""
         return sorted(set(self.column(name)[self.drawn].tolist()))
+
+    @property
+    def pooled_keys(self) -> list[str]:
+        """Settings whose values a picture of one learning rate and hidden size takes together."""
+        return [key for key in self.cell_keys if key not in ("learning_rate", "hidden_size")]
 
     @cached_property
     def drawn_modes(self) -> list[str]:

@@ -6,7 +6,7 @@ from experiments.analysis import FEWEST, Analysis, epochs_name
 from experiments.report.figures.panel import Label, Panel
 from experiments.report.figures.sheet import WIDTH, Sheet, picture
 from experiments.report.figures.styles import GREY, Style, style_of
-from experiments.wording import number, plural, signed
+from experiments.wording import listed, number, plural, signed
 
 MOST_STEPS = 240  # of a line of shares
 MOST_BANDS = 3  # modes; more are mud
@@ -33,7 +33,10 @@ def label(analysed: Analysis, mode: str, at: float, note: str = "") -> Label:
 def main_cell(analysed: Analysis) -> str:
     """The title of a picture of one cell."""
     cells = analysed.cells
-    return f"Learning rate {number(cells.learning_rate)}, {plural(cells.hidden_size, 'hidden unit')}"
+    title = f"Learning rate {number(cells.learning_rate)}, {plural(cells.hidden_size, 'hidden unit')}"
+    if analysed.pooled_keys:
+        title += f", every {listed(analysed.pooled_keys)}".replace("_", " ")
+    return title
 
 
 def few_runs(n_runs: int) -> str:
