@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from experiments.wording import number
 
 FAMILIES = ("analytic", "numeric", "forward", "hybrid", "complex_step", "spsa", "forward_gradient")
+EXACT = 12  # digits of an argument: modes that differ have different names
 DIFFERENCES = ("numeric", "forward", "hybrid")  # families that have a step h
 
 
@@ -60,5 +61,5 @@ def name_of(mode: str, modes: Sequence[str] = ()) -> str:
     for key, value in arguments.items():
         shared = bool(kin) and all(other.get(key) == value for other in kin)
         if not shared:
-            words.append(f"{key}={number(value) if isinstance(value, float) else value}")
+            words.append(f"{key}={number(value, EXACT) if isinstance(value, float) else value}")
     return " ".join([*words, *variants])

@@ -48,7 +48,7 @@ def percent(x: float) -> str:
     if x != x:
         return "–\u202f%"
     digits = f"{100 * x:.1f}".removesuffix(".0") if abs(x) >= 0.1 else f"{100 * x:.2g}"
-    return digits.replace("-", "−") + "\u202f%"
+    return digits.replace("inf", "∞").replace("-", "−") + "\u202f%"
 
 
 def plural(n: float, noun: str) -> str:

@@ -58,19 +58,20 @@ class Block(NamedTuple):
 
 
 def blocks_of(analysed: Analysis) -> dict[str, list[Block]]:
-    """Mode -> its blocks, in the order of a report; those of "late_error" only where nothing converges."""
+    """Mode -> its blocks, in the order of a report; those of "late_error" only where it tells something."""
     taus = {epochs_name(tau): tau for tau in analysed.practical}
     halves = {(half["mode"], half["cell"], half["side"]): half for half in analysed.halves.to_dict("records")}
     by_question = analysed.estimates.groupby(["mode", "question"], sort=False)
     rows = {key: table.to_dict("records") for key, table in by_question}
+    asked = [*(question.name for question in questions(analysed.practical)), "cost"]
+    late = analysed.estimates[analysed.estimates["question"] == "late_error"]
+    if not late["n_pairs"].any():
+        asked.remove("late_error")
     blocks = {}
     for mode, pairing in analysed.pairings.items():
-        asked = [question.name for question in questions(analysed.practical)] if len(pairing.a) else []
         blocks[mode] = []
-        for question in [*asked, "cost"] if asked else ():
-            block = _block(analysed, rows[mode, question], halves, taus.get(question))
-            if question != "late_error" or block.row["n_pairs"]:
-                blocks[mode].append(block)
+        for question in asked if len(pairing.a) else ():
+            blocks[mode].append(_block(analysed, rows[mode, question], halves, taus.get(question)))
     return blocks
 
 
@@ -167,6 +168,7 @@ def render(analysed: Analysis, pictures: Sequence[Mapping], tables: Sequence[str
         n_copied=int((runs["taken_over"] != "").sum()),
         outcomes=[outcome for outcome in (*OUTCOMES, "failed") if (runs["outcome"] == outcome).any()],
         counts=analysed.counts.to_dict("records"),
+        evaluations=_ranges(runs.groupby("mode")["evaluations"]),
         left_out=left_out[:MOST_LISTED],
         n_left_out=len(left_out),
         reasons=Counter((gap["mode"], gap["reason"]) for gap in left_out),
@@ -202,6 +204,11 @@ def facts_of(analysed: Analysis) -> dict[str, int]:
         "shortest": int(runs["n_epochs"].min()),
         "longest": int(runs["n_epochs"].max()),
     }
+
+
+def _ranges(groups) -> dict[str, tuple[float, float]]:
+    """Group -> least and largest value that is known."""
+    return dict(zip(groups.groups, zip(groups.min(), groups.max(), strict=True), strict=True))
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str]:
@@ -251,6 +258,8 @@ def _sentence(text: str) -> str:
 
 def _up(x: float, places: int) -> float:
     """Rounded up: "within" must hold."""
+    if math.isinf(x):
+        return x
     return math.ceil(x * 10**places - 1e-9) / 10**places
 
 

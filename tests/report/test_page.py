@@ -31,6 +31,7 @@ def block(kind, verdict="equivalent", cells=(), ours=None, theirs=None, **row) -
         "p": 1.0,
         "scope": "pooled",
     }
+    row = {"low_judged": row.get("low", 0.0), "high_judged": row.get("high", 0.0)} | row
     plain |= {"margin": MARGIN.get(kind, MARGINS.decades), "verdict": verdict} | row
     counts = {state: sum(cell["verdict"] == state for cell in cells) for state in ("different", "equivalent")}
     tau = 1e-6 if kind == "speed" else None
