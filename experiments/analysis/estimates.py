@@ -126,7 +126,8 @@ def _estimators(
 
     outcome: share of pairs with another outcome; converged: of runs that converge; epochs_to_…: to an error;
     depth: decades where both converge; law: share of pairs with two decided laws that differ; late_error:
-    the ratio of late errors less 1, asked where no run of the sweep converges. Not judged, decade_apart:
+    the ratio of late errors less 1, where no run of the sweep converges, of pairs in which none diverges. Not
+    judged, decade_apart:
     share of pairs more than a decade apart; epochs_to_…_apart: in which they differ beyond the margin.
     """
     seed = b["seed"]
@@ -137,10 +138,9 @@ def _estimators(
     decided = np.isin(a["law"], DECIDED) & np.isin(b["law"], DECIDED)
     depth = np.log10(lift(a["final_error"][both])) - np.log10(lift(b["final_error"][both]))
     asked = np.full(seed.size, converges)
-    late = np.isfinite(a["late_error"]) | np.isfinite(b["late_error"])
-    late &= ~asked
-    with np.errstate(over="ignore"):
-        ratio = lift(a["late_error"][late]) / lift(b["late_error"][late])
+    ends = (a["outcome"] != "diverged") & (b["outcome"] != "diverged")  # else nothing to compare
+    late = ends & ~asked
+    ratio = lift(a["late_error"][late]) / lift(b["late_error"][late])
     estimators = {
         "outcome": partial(statistics.other, a["outcome"], b["outcome"], seed),
         "converged": partial(statistics.share_difference, hit_a[asked], hit_b[asked], seed[asked]),

@@ -286,13 +286,16 @@ def test_where_nothing_converges_late_errors_are_compared_and_found():
     assert compare(one, lost, cell)[-1]["late_error"]["verdict"] == "not measured"  # depth and speed can tell
 
 
-def test_a_lost_run_counts_as_infinitely_far_and_two_lost_ones_say_nothing():
+def test_runs_that_diverge_have_no_late_error_to_compare():
+    """However far they are apart, 1e55 or infinite: that they diverge is another question."""
     seed, cell = sweep(40, 1)
     lost = half(seed, seed < 0, inf, nan)
-    some = lost | {"late_error": np.where(seed < 16, inf, 0.3)}
+    outcome = np.where(seed < 16, "diverged", "stuck")
+    some = lost | {"outcome": outcome, "late_error": np.where(seed < 16, 1e55, 0.3)}
     row = compare(some, lost, cell)[-1]["late_error"]
-    assert (row["n_pairs"], row["value"], row["high"]) == (40, 0, inf)
-    assert compare(some, some, cell)[-1]["late_error"]["n_pairs"] == 24
+    assert (row["n_pairs"], row["value"], row["verdict"]) == (24, 0, "equivalent")
+    worse = some | {"late_error": np.where(seed < 16, inf, 0.3)}
+    assert compare(worse, some, cell)[-1]["late_error"] == row
 
 
 def test_cost_is_counted_not_estimated():
