@@ -11,15 +11,15 @@ DIFFERENCES = ("numeric", "forward", "hybrid")  # families that have a step h
 
 def parse(mode: str) -> tuple[str, dict[str, float | str], list[str]]:
     """A label in parts: family, arguments, variant words."""
-    family, *words = mode.split()
+    family, *parts = mode.split()
     arguments = {}
     variants = []
-    for word in words:
-        key, equals, value = word.partition("=")
+    for part in parts:
+        key, equals, value = part.partition("=")
         if equals:
             arguments[key] = _value(value)
         else:
-            variants.append(word)
+            variants.append(part)
     if "decay" in arguments:
         variants.append("annealed")
     return family, arguments, variants
@@ -57,9 +57,9 @@ def name_of(mode: str, modes: Sequence[str] = ()) -> str:
         other_family, other_arguments, other_variants = parse(other)
         if (other_family, other_variants) == (family, variants):
             kin.append(other_arguments)
-    words = [family.replace("_", " ")]
+    parts = [family.replace("_", " ")]
     for key, value in arguments.items():
         shared = bool(kin) and all(other.get(key) == value for other in kin)
         if not shared:
-            words.append(f"{key}={number(value, EXACT) if isinstance(value, float) else value}")
-    return " ".join([*words, *variants])
+            parts.append(f"{key}={number(value, EXACT) if isinstance(value, float) else value}")
+    return " ".join([*parts, *variants])

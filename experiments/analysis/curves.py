@@ -180,11 +180,9 @@ def _reached(paired: "Paired") -> Reached:
     by_epoch = {}
     for tau in _taus(paired):
         epochs = outcomes.epochs_to(paired.error, tau)
-        by_epoch[tau] = {
-            mode: statistics.reached_by(epochs[of], paired.n_epochs) for mode, of in rows.items()
-        }
+        by_epoch[tau] = {mode: statistics.reached_by(epochs[rows[mode]], paired.n_epochs) for mode in rows}
     final = 10.0**paired.final
-    profile = {mode: statistics.precision_profile(final[of], DEPTHS) for mode, of in rows.items()}
+    profile = {mode: statistics.precision_profile(final[rows[mode]], DEPTHS) for mode in rows}
     return Reached(by_epoch, profile)
 
 

@@ -79,7 +79,9 @@ def share(hits, seed=None, confidence=CONFIDENCE) -> Estimate:
     Repeated seeds: count and n over the design effect (Korn & Graubard 1998, Survey Methodology 24:193).
     """
     hits = np.asarray(hits, dtype=bool)
-    n, count, design = hits.size, int(hits.sum()), design_effect(hits, seed)
+    n = hits.size
+    count = int(hits.sum())
+    design = design_effect(hits, seed)
     low, high = clopper_pearson(count / design, n / design, confidence)
     return Estimate(count / n if n else np.nan, float(low), float(high), n, _n_seeds(hits, seed))
 
@@ -108,7 +110,8 @@ def share_difference(hit_a, hit_b, seed=None, confidence=CONFIDENCE) -> Estimate
     Repeated seeds: counts and n over the design effect (Rao & Scott 1992, Biometrics 48:577).
     """
     difference = np.asarray(hit_a, dtype=int) - np.asarray(hit_b, dtype=int)
-    n, design = difference.size, design_effect(difference, seed)
+    n = difference.size
+    design = design_effect(difference, seed)
     total = n / design + 2
     p, q = (((difference == side).sum() / design + 1) / total for side in (1, -1))
     half = NormalDist().inv_cdf((1 + confidence) / 2) * np.sqrt((p + q - (p - q) ** 2) / total)
@@ -136,7 +139,8 @@ def design_effect(values, seed):
     if seeds.size < FEWEST:
         return values.size / seeds.size
     centred = values - values.mean()
-    alone, together = (centred**2).sum(), (np.bincount(member, centred) ** 2).sum()
+    alone = (centred**2).sum()
+    together = (np.bincount(member, centred) ** 2).sum()
     return max(1.0, seeds.size / (seeds.size - 1) * together / alone) if alone > 0 else 1.0
 
 
@@ -157,20 +161,24 @@ def stepwise(estimates, state, margin, confidence=CONFIDENCE) -> set:
     """Which of several differences are in a state ("different", "equivalent"), by Holm's steps on intervals.
 
     estimates: key -> a function of the confidence that gives the Estimate. Each has its interval at 1 − α/m,
-    m being how many are not found yet, until no more is found: any is found wrongly with a chance of α at
-    most, α = 1 − confidence.
+    m being how many are not settled yet, until no more is: any is settled wrongly with a chance of α at most,
+    α = 1 − confidence.
     """
     maybe = [key for key in estimates if estimates[key](confidence=confidence).verdict(margin) == state]
-    found, before = set(), None
-    while found != before and len(found) < len(maybe):
-        before, level = found, holm_level(len(estimates), len(found), confidence)
-        found = found | {key for key in maybe if estimates[key](confidence=level).verdict(margin) == state}
-    return found
+    settled = set()
+    while maybe:
+        level = holm_level(len(estimates), len(settled), confidence)
+        step = {key for key in maybe if estimates[key](confidence=level).verdict(margin) == state}
+        if not step:
+            break
+        settled |= step
+        maybe = [key for key in maybe if key not in step]
+    return settled
 
 
-def holm_level(n, n_found, confidence=CONFIDENCE) -> float:
+def holm_level(n, n_settled, confidence=CONFIDENCE) -> float:
     """The confidence of Holm's next step; after his last one, of the interval that tells each verdict."""
-    return 1 - (1 - confidence) / max(1, n - n_found)
+    return 1 - (1 - confidence) / max(1, n - n_settled)
 
 
 def median(values, upper=None, seed=None, confidence=CONFIDENCE) -> Estimate:

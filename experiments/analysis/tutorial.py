@@ -94,10 +94,10 @@ def tutorial(runs: "pd.DataFrame", online: np.ndarray | None, margin: float) -> 
         estimates.append(row)
         beyond[name] = share(np.abs(gaps[name][used]) > 1).value
     printed = {f"printed_{table}": values for table, values in PRINTED.items()}
-    of_alike = {arm: errors[arm][:, alike] for arm in rows}
+    look_alike = {arm: errors[arm][:, alike] for arm in rows}
     depths = {f"log10_{arm}": last[arm] for arm in rows}
     return Tutorial(
-        table=pd.DataFrame({"epoch": EPOCHS, **printed, **of_alike}),
+        table=pd.DataFrame({"epoch": EPOCHS, **printed, **look_alike}),
         gaps=pd.DataFrame({"seed": seeds, **depths, **gaps})[used],
         estimates=estimates,
         beyond_a_decade=beyond,

@@ -79,11 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         "output": "folder (reports/<sweep>)",
         "reference": "mode that all others are compared with (analytic, or the first)",
     }
-    for name, words in helps.items():
-        parser.add_argument(f"--{name}", help=words, default=usual() if name == "store" else None)
+    for name, meaning in helps.items():
+        parser.add_argument(f"--{name}", help=meaning, default=usual() if name == "store" else None)
     for name, (what, *_) in MARGINS.items():
-        words = f"{what}, too small to matter ({CONFIG.name})"
-        parser.add_argument(f"--margin-{name}", type=float, help=words)
+        meaning = f"{what}, too small to matter ({CONFIG.name})"
+        parser.add_argument(f"--margin-{name}", type=float, help=meaning)
     return parser
 
 
@@ -101,11 +101,8 @@ def _settings(given: argparse.Namespace) -> tuple[Margins, list[float]]:
         if not _is_number(margins[name]) or not 0 < margins[name] < most:
             raise ReportError(f"margin-{name}={margins[name]}: give {right}")
     practical = config.get("practical_errors")
-    if (
-        not isinstance(practical, list)
-        or not practical
-        or not all(_is_number(e) and e > 0 for e in practical)
-    ):
+    errors = practical if isinstance(practical, list) else []
+    if not errors or not all(_is_number(error) and error > 0 for error in errors):
         raise ReportError(
             f"{CONFIG.name}: practical_errors={practical}; give errors above 0, such as [1e-3, 1e-6]"
         )
@@ -125,9 +122,9 @@ def _copy(report: Path, folder: Path) -> None:
     try:
         shutil.copytree(report, folder, dirs_exist_ok=True)
     except OSError as error:
-        fault = (
-            error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
-        )  # the first of several
+        fault = error.strerror
+        if isinstance(error, shutil.Error):
+            fault = error.args[0][0][2]  # the first of several
         raise ReportError(f"output={folder}: {fault}; give a folder that can be written") from None
 
 

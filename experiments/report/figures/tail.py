@@ -17,9 +17,9 @@ CREEPING = 1.2  # |z/h| of a unit that is near its kink for good
 def tail(analysed: Analysis) -> Sheet:
     """Median error over the epochs of one learning rate and hidden size, a line per mode: semi-logarithmic,
     where an exponential is straight, and double logarithmic, where a power law is; the end of each run."""
-    found = analysed.curves.tail
-    strips = [end_of_runs(analysed, mode, analysed.cells.learning_rate) for mode in found.late]
-    curves = [*found.early.values(), *found.late.values()]
+    cell_tail = analysed.curves.tail
+    strips = [end_of_runs(analysed, mode, analysed.cells.learning_rate) for mode in cell_tail.late]
+    curves = [*cell_tail.early.values(), *cell_tail.late.values()]
     drawn = [*(curve.middle for curve in curves), *(strip.values for strip in strips)]
     n_epochs = analysed.n_epochs
     sheet = Sheet([[1, 1], [1]], [2.8, 0.24 * len(strips)], title=main_cell(analysed))
@@ -33,10 +33,12 @@ def tail(analysed: Analysis) -> Sheet:
     linear.epochs(curves[0].epochs[-1], "epoch (linear)")
     log.logarithmic("x", "epoch (logarithmic)", (1, max(2, n_epochs)))
     labels = []
-    for panel, medians in ((linear, found.early), (log, found.late)):
+    for panel, medians in ((linear, cell_tail.early), (log, cell_tail.late)):
         for mode, curve in medians.items():
             panel.plot(curve.epochs, curve.middle, **line(analysed, mode, curve.n_runs))
-    labels = [label(analysed, mode, curve.last, few_runs(curve.n_runs)) for mode, curve in found.late.items()]
+    labels = [
+        label(analysed, mode, curve.last, few_runs(curve.n_runs)) for mode, curve in cell_tail.late.items()
+    ]
     log.beside(labels + _slope(log, analysed))
     ends.strips(strips)
     linear.above("an exponential is straight here")
