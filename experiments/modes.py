@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from experiments.wording import number
+from experiments.wording import exact
 
 FAMILIES = ("analytic", "numeric", "forward", "hybrid", "complex_step", "spsa", "forward_gradient")
-EXACT = 12  # digits of an argument: modes that differ have different names
 DIFFERENCES = ("numeric", "forward", "hybrid")  # families that have a step h
 
 
@@ -61,5 +60,5 @@ def name_of(mode: str, modes: Sequence[str] = ()) -> str:
     for key, value in arguments.items():
         shared = bool(kin) and all(other.get(key) == value for other in kin)
         if not shared:
-            parts.append(f"{key}={number(value, EXACT) if isinstance(value, float) else value}")
+            parts.append(f"{key}={exact(value)}")
     return " ".join([*parts, *variants])

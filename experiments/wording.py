@@ -23,6 +23,11 @@ def number(x: float, digits: int = 3) -> str:
     return mantissa.replace("-", "−")
 
 
+def exact(value: object) -> str:
+    """The value of a setting, written as no other is."""
+    return number(value, 12) if isinstance(value, float) else str(value)
+
+
 def signed(x: float) -> str:
     return ("+" if x > 0 else "") + number(x)
 

@@ -9,7 +9,7 @@ from experiments.analysis import FEWEST, POOL, Analysis, epochs_name, questions
 from experiments.report.figures.panel import Panel, names_of_ticks
 from experiments.report.figures.sheet import WIDTH, Sheet, picture
 from experiments.report.figures.styles import GREY, Style
-from experiments.wording import number
+from experiments.wording import exact, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +124,7 @@ def rows_of(analysed: Analysis) -> tuple[list[Row], list[Row], str]:
     rows = []
     for cell in cells.to_dict("records"):
         values = [cell[key] for key in analysed.cell_keys]
-        rows.append(Row(mode, cell["cell"], ", ".join(map(_written, values)), values[0]))
+        rows.append(Row(mode, cell["cell"], ", ".join(map(exact, values)), values[0]))
     head = ", ".join(key.replace("_", " ") for key in analysed.cell_keys)
     return rows, [Row(mode, POOL, "all cells")], head
 
@@ -145,10 +145,6 @@ def _row_of_mode(analysed: Analysis, mode: str) -> Row:
     if n_cells > 1 and n_apart:
         name += f", ≠ in {n_apart} of {n_cells} cells"
     return Row(mode, POOL, name)
-
-
-def _written(value: object) -> str:
-    return number(value) if isinstance(value, float) else str(value)
 
 
 def most_apart(analysed: Analysis, rows: Sequence[Row], asked: Sequence[str], most: int) -> list[Row]:
