@@ -34,7 +34,7 @@ def test_a_mode_that_is_lost_where_the_reference_is_not_has_no_late_error():
     runs, error = made_up(n_seeds=8, ends="none")
     error[20:, runs["mode"] != "analytic"] = np.nan
     text = text_of(page(runs, error))
-    assert "late error" not in text
+    assert "Do both end at the same error?" not in text
     assert "inf" not in text.replace("information", "")
 
 
