@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -111,14 +111,9 @@ def finished_runs(stack: Sequence[Settings], trained: Trained, also: tuple[str, 
     ]
 
 
-def failed_run(settings: Settings, error: Exception, also: tuple[str, ...] = ()) -> Run:
-    """What is recorded of a run that could not be trained."""
-    failed = planned_run(settings, also, outcome="failed", failure=f"{type(error).__name__}: {error}")
-    return replace(failed, failed=True)
-
-
 def planned_run(settings: Settings, also: tuple[str, ...], metrics=None, curves=None, **tags: str) -> Run:
-    """What is known of a run beforehand, with what is given of its results."""
+    """What is known of a run beforehand, with what is given of its results; a failure is one of the tags."""
     params = settings.params() | {"n_params": settings.network.n_params}
+    failed = "failure" in tags
     tags = {**provenance(), "mode": settings.mode, "pair": settings.pair, **tags}
-    return Run(settings.name(also), settings.fingerprint, params, metrics or {}, curves or {}, tags)
+    return Run(settings.name(also), settings.fingerprint, params, metrics or {}, curves or {}, tags, failed)

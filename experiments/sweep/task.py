@@ -1,10 +1,11 @@
-"""A sweep from checked jobs to recorded runs: what the stacked launcher asks of our task."""
+"""The Hydra task: one run by itself, or a sweep from checked jobs to recorded runs."""
 
 import shlex
 import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
@@ -12,15 +13,53 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.store import OpenSweep, Run, StoreError, foreseen, link, masked, open_store, usual
 from experiments.sweep import terminal
 from experiments.sweep.origin import digest, provenance
-from experiments.sweep.runs import LARGEST_STACK, Trained, failed_run, finished_runs, planned_run, train
+from experiments.sweep.runs import LARGEST_STACK, Trained, finished_runs, planned_run, train
 from experiments.sweep.settings import Settings, check_command, read
 from experiments.wording import plural
+from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs
 
 COPIED = 200_000  # values copied at once from other sweeps: two seconds without an ear for Ctrl-C
 NAMED = {"learning_rate", "hidden_size", "mode", "seed"}  # what every run is named by
 
 
-class SweepTask:
+def run_alone(config: DictConfig) -> float:
+    """Train and record one run, a stack of one; print its error along the way and its answers."""
+    try:
+        settings = read(config)
+        check_command(config)
+    except ValueError as fault:
+        raise SystemExit(str(fault)) from None
+    if config.dry_run:
+        print(settings.name())
+        return np.nan
+    try:
+        store = open_store(config.tracking.uri)  # before training: it may not be there
+        trained = _trained(settings)
+        print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
+        (run,) = finished_runs([settings], trained)
+        run_id = store.record_run(config.tracking.experiment, run)
+    except StoreError as fault:
+        raise SystemExit(str(fault)) from None
+    print(f"{run.tags['outcome']}; recorded as run {run_id} in {masked(config.tracking.uri)}")
+    return _final_error(run)
+
+
+def _trained(settings: Settings) -> Trained:
+    """What a mode of the user raises is told as in a sweep; our own errors keep a trace."""
+    try:
+        return train([settings])
+    except Exception as error:
+        if type(settings.estimator).__module__.startswith("tinynet."):
+            raise
+        raise FailedJobs({0: error}, [[]]) from error
+
+
+def _final_error(run: Run) -> float:
+    """What a sweeper may minimise: infinite for a run that diverged."""
+    return run.metrics.get("final_error", np.inf)
+
+
+class SweepTask(AbstractContextManager):
     """The StackedTask of tinynet; hydra_plugins/hydra_stacked_launcher/task.py says when it is asked what."""
 
     check = staticmethod(read)
@@ -36,9 +75,6 @@ class SweepTask:
         self.n_runs = 0
         self.also: tuple[str, ...] = ()  # settings that vary, and so belong into a run's name
         self.results: dict[str, terminal.Result] = {}  # by fingerprint
-
-    def __enter__(self) -> "SweepTask":
-        return self
 
     @staticmethod
     def shape(settings: Settings) -> tuple:
@@ -56,7 +92,9 @@ class SweepTask:
         self.uri = self.config.tracking.uri
         job_of = {job.fingerprint: job for job in jobs}
         if len(job_of) < len(jobs):
-            raise ValueError(_twice(jobs))
+            [(name, n)] = Counter(job.name() for job in jobs).most_common(1)
+            right = "give each value once, and one tracking, fresh and dry_run"
+            raise ValueError(f"{name}: {n} jobs are this run; {right}")
         self.n_runs = len(jobs)
         self.seconds["compose"] = time.perf_counter() - self.began
         print(terminal.plan(self.config.tracking.experiment, jobs, masked(self.uri)), flush=True)
@@ -64,16 +102,15 @@ class SweepTask:
             self._print_jobs(job_of)
             raise SystemExit(0)
         self._open(job_of)
-        recorded, n_taken = self._recorded(job_of)
-        for fingerprint, (outcome, final_error) in recorded.items():
-            self.results[fingerprint] = terminal.Result(job_of[fingerprint], outcome, final_error)
-        if recorded:
-            there = f"{len(recorded):,} of" if len(recorded) < len(jobs) else "all"
+        n_taken = self._take_over(job_of)
+        n_there = len(self.results)
+        if n_there:
+            there = f"{n_there:,} of" if n_there < len(jobs) else "all"
             copied = f", {n_taken:,} of them copied from other sweeps" if n_taken else ""
             print(f"  {there} {plural(len(jobs), 'run')} are there{copied}", flush=True)
-        self.progress = terminal.Progress(len(jobs) - len(recorded))
+        self.progress = terminal.Progress(len(jobs) - n_there)
         self.seconds["store"] = time.perf_counter() - self.began - self.seconds["compose"]
-        return {i: recorded[key][1] for i, key in enumerate(job_of) if key in recorded}
+        return {i: self.results[key].final_error for i, key in enumerate(job_of) if key in self.results}
 
     def _print_jobs(self, job_of: Mapping[str, Settings]) -> None:
         n_there = n_elsewhere = 0
@@ -98,8 +135,8 @@ class SweepTask:
             fresh=self.config.fresh,
         )
 
-    def _recorded(self, job_of: Mapping[str, Settings]) -> tuple[dict[str, tuple[str | None, float]], int]:
-        """fingerprint -> (outcome, final error) of the runs that are there; how many were copied to be so."""
+    def _take_over(self, job_of: Mapping[str, Settings]) -> int:
+        """Copy what other sweeps hold of our runs; how many. Results then hold all that is there."""
         recorded = self.sweep.recorded()
         n_taken = 0
         missing = [key for key in job_of if key not in recorded]
@@ -107,23 +144,26 @@ class SweepTask:
             at_once = max(1, COPIED // max(job_of[key].n_epochs for key in missing))
             n_taken = self.sweep.take_over(missing, lambda key: planned_run(job_of[key], self.also), at_once)
             recorded = self.sweep.recorded()  # another process may have recorded some by now, too
-        return {key: recorded[key] for key in job_of if key in recorded}, n_taken
+        for fingerprint, (outcome, final_error) in recorded.items():
+            self.results[fingerprint] = terminal.Result(job_of[fingerprint], outcome, final_error)
+        return n_taken
 
     def record(self, stack: Sequence[Settings], trained: Trained) -> list[float]:
         began = time.perf_counter()
         runs = finished_runs(stack, trained, self.also)
         self.sweep.record(runs)
         for settings, run in zip(stack, runs, strict=True):
-            result = terminal.Result(settings, run.tags["outcome"], trained_error(run))
-            self.results[settings.fingerprint] = result
+            self.results[run.fingerprint] = terminal.Result(settings, run.tags["outcome"], _final_error(run))
         self.seconds["train"] += trained.seconds
         self.seconds["record"] += time.perf_counter() - began
         self.progress.add(len(stack))
-        return [trained_error(run) for run in runs]
+        return [_final_error(run) for run in runs]
 
     def failed(self, settings: Settings, error: Exception) -> None:
-        self.sweep.record([failed_run(settings, error, self.also)])
-        self.results[settings.fingerprint] = terminal.Result(settings, "failed", np.inf)
+        failure = f"{type(error).__name__}: {error}"
+        run = planned_run(settings, self.also, outcome="failed", failure=failure)
+        self.sweep.record([run])
+        self.results[run.fingerprint] = terminal.Result(settings, "failed", np.inf)
         self.progress.add(1)
 
     def __exit__(self, kind: type | None, error: BaseException | None, _traceback) -> None:
@@ -166,13 +206,3 @@ class SweepTask:
             f"next: make report{arguments}" if whole else "go on: the same command trains what is missing",
         ]
         return "\n".join(lines)
-
-
-def _twice(jobs: Sequence[Settings]) -> str:
-    (name, n), *_ = Counter(job.name() for job in jobs).most_common(1)
-    return f"{name}: {n} jobs are this run; give each value once, and one tracking, fresh and dry_run"
-
-
-def trained_error(run: Run) -> float:
-    """What a sweeper may minimise: the final error, infinite for a run that diverged."""
-    return run.metrics.get("final_error", np.inf)

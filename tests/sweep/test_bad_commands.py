@@ -189,6 +189,6 @@ def test_a_refused_sweep_has_not_waited_for_mlflow(tmp_path, monkeypatch):
 
 
 def test_an_error_of_ours_keeps_its_traceback(tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.sweep.alone.train", lambda stack: {}["a bug"])
+    monkeypatch.setattr("experiments.sweep.task.train", lambda stack: {}["a bug"])
     with pytest.raises(KeyError, match="a bug"):
         run(tmp_path, "n_epochs=2")
