@@ -23,13 +23,12 @@ def digest(*parts: object) -> str:
 @functools.lru_cache(maxsize=64)
 def code(estimator: type = tinynet.Network) -> str:
     """Hash of the source that decides what is recorded: tinynet's, ours, that of a user's own estimator."""
-    sources = sorted(TINYNET.glob("*.py"))
-    sources.append(Path(__file__).with_name("runs.py"))
+    sources = [*sorted(TINYNET.glob("*.py")), Path(__file__).with_name("runs.py")]
     module = sys.modules.get(estimator.__module__)
     file = getattr(module, "__file__", None)
     if file and Path(file) not in sources:
         sources.append(Path(file))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:32]
+    return digest(*(path.read_bytes().hex() for path in sources))
 
 
 @functools.cache

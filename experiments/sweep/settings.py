@@ -4,7 +4,6 @@
 """
 
 import functools
-import hashlib
 import inspect
 import json
 import logging
@@ -249,18 +248,18 @@ def _label(text: str) -> str:
     if name in OUR_NAMES and not target.startswith("tinynet."):
         name = target  # not to be taken for ours
     parameters = inspect.signature(hydra.utils.get_object(target)).parameters
-    ordered = [key for key in parameters if key in node] + [key for key in node if key not in parameters]
+    defaults = {key: parameter.default for key, parameter in parameters.items()}
+    arguments = {key: node[key] for key in [*defaults, *node] if key in node}
     parts = [name]
-    for key in ordered:
-        is_default = key in parameters and node[key] == parameters[key].default
-        if key == ordered[0] or not is_default:
-            parts.append(f"{key}={tidy(node[key])}")
+    for key, value in arguments.items():
+        if len(parts) == 1 or value != defaults.get(key, inspect.Parameter.empty):
+            parts.append(f"{key}={tidy(value)}")
     return " ".join(parts)
 
 
 @functools.lru_cache(maxsize=64)
 def _rows_digest(rows: tinynet.Problem) -> str:
-    return hashlib.sha256(rows.inputs.tobytes() + b"|" + rows.targets.tobytes()).hexdigest()
+    return digest(rows.inputs.tobytes().hex(), rows.targets.tobytes().hex())
 
 
 def register() -> None:
