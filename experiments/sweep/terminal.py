@@ -60,12 +60,9 @@ def _as_range(values: Sequence) -> list[str]:
     """The values as a range, if they are one."""
     if {type(value) for value in values} != {int} or len(values) == 1:
         return []
-    first = values[0]
-    step = values[1] - first
-    stop = values[-1] + step
-    if list(values) != list(range(first, stop, step)):
-        return []
-    return [f"range({first},{stop})" if step == 1 else f"range({first},{stop},{step})"]
+    step = values[1] - values[0]
+    whole = range(values[0], values[-1] + step, step)
+    return [str(whole).replace(" ", "")] if list(values) == list(whole) else []
 
 
 class Progress:
