@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.hydra_stacked_launcher._composition import Composer, hydra_config
 from hydra_plugins.hydra_stacked_launcher._faults import Fault, fault_lines
-from hydra_plugins.hydra_stacked_launcher._stacks import Stack, make_stacks, train_stacks, workers
+from hydra_plugins.hydra_stacked_launcher._stacks import make_stacks, train_stacks, workers
 from hydra_plugins.hydra_stacked_launcher.messages import message_of, names_in
 
 MOST_WORKERS = 1000  # processes that a slip of the keyboard would start
@@ -106,40 +105,31 @@ class Launch:
             raise Fault(str(error)) from error
         for index, value in done.items():
             self._return(index, value)
-        stacks = self._stacks([index for index in range(len(self.jobs)) if index not in done], n_workers)
+        waiting = {index: job for index, job in enumerate(self.jobs) if index not in done}
+        stacks = make_stacks(self.task, waiting, self.launcher.max_stack, n_workers)
         n_failed = 0
         n_trained = 0
         with contextlib.closing(train_stacks(self.task.train, self.jobs, stacks, n_workers)) as results:
-            for result in results:
-                if result.error is None:
-                    self._record(result.stack, result.trained)
-                    n_trained += len(result.stack)
-                    continue
-                n_failed += 1
-                if n_failed == GIVE_UP and not n_trained:
-                    note = f"{GIVE_UP} jobs failed before any was trained: the others weren't tried"
-                    result.error.add_note(note)
-                    raise result.error
-                self._fail(result.stack[0], result.error)
+            for stack, trained, error in results:
+                stacked_jobs = [self.jobs[index] for index in stack]
+                if error is None:
+                    values = self.task.record(stacked_jobs, trained)
+                    status = JobStatus.COMPLETED
+                    n_trained += len(stack)
+                else:
+                    n_failed += 1
+                    if n_failed == GIVE_UP and not n_trained:
+                        note = f"{GIVE_UP} jobs failed before any was trained: the others weren't tried"
+                        error.add_note(note)
+                        raise error
+                    self.task.failed(*stacked_jobs, error)
+                    values = [error]
+                    status = JobStatus.FAILED
+                for index, value in zip(stack, values, strict=True):
+                    self._return(index, value, status)
+                    self._tell_callbacks(index)
 
-    def _stacks(self, indices: Sequence[int], n_workers: int) -> list[Stack]:
-        max_stack = self.launcher.max_stack or len(self.jobs)
-        if n_workers > 1:  # two stacks a worker at least: one that is slow doesn't leave the others idle
-            max_stack = min(max_stack, math.ceil(len(indices) / (2 * n_workers)) or 1)
-        most = getattr(self.task, "most", lambda job: max_stack)
-        shapes = {index: self.task.shape(self.jobs[index]) for index in indices}
-        return make_stacks(shapes, lambda index: min(max_stack, most(self.jobs[index])))
-
-    def _record(self, stack: Stack, trained: Any) -> None:
-        values = self.task.record([self.jobs[index] for index in stack], trained)
-        for index, value in zip(stack, values, strict=True):
-            self._tell_callbacks(index, self._return(index, value))
-
-    def _fail(self, index: int, error: Exception) -> None:
-        self.task.failed(self.jobs[index], error)
-        self._tell_callbacks(index, self._return(index, error, JobStatus.FAILED))
-
-    def _return(self, index: int, value: Any, status: JobStatus = JobStatus.COMPLETED) -> JobReturn:
+    def _return(self, index: int, value: Any, status: JobStatus = JobStatus.COMPLETED) -> None:
         self.returns[index] = JobReturn(
             overrides=list(self.overrides[index]),
             working_dir=os.getcwd(),
@@ -147,12 +137,12 @@ class Launch:
             status=status,
             _return_value=value,
         )
-        return self.returns[index]
 
-    def _tell_callbacks(self, index: int, job: JobReturn) -> None:
+    def _tell_callbacks(self, index: int) -> None:
         """That the job starts and ends, of one and the same config."""
         if not self.callbacks.callbacks:
             return
+        job = self.returns[index]
         whole = copy.deepcopy(self.composer.compose(self.overrides[index], self.first + index)[1])
         with hydra_config(whole):
             whole.hydra.runtime.output_dir = whole.hydra.runtime.output_dir  # resolved, as in Hydra's own

@@ -4,7 +4,7 @@ import contextlib
 import math
 import pickle
 import traceback
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from typing import Any, NamedTuple
 
@@ -43,14 +43,18 @@ def workers(n_jobs: int, backend: str, options: Mapping[str, Any]) -> Iterator[i
         yield joblib.effective_n_jobs(n_jobs)
 
 
-def make_stacks(shapes: Mapping[int, Hashable], most: Callable[[int], int]) -> list[Stack]:
-    """Stacks of jobs of equal shape, in order of their first: as few as most(first) allows, of like size."""
-    by_shape: dict[Hashable, list[int]] = {}
-    for index, shape in shapes.items():
-        by_shape.setdefault(shape, []).append(index)
+def make_stacks(task: Any, jobs: Mapping[int, Any], max_stack: int | None, n_workers: int) -> list[Stack]:
+    """Stacks of jobs of equal shape, in order of their first: as few as may be, of like size."""
+    limit = max_stack or len(jobs)
+    if n_workers > 1:  # two stacks a worker at least: one that is slow doesn't leave the others idle
+        limit = min(limit, math.ceil(len(jobs) / (2 * n_workers)))
+    by_shape = {}
+    for index, job in jobs.items():
+        by_shape.setdefault(task.shape(job), []).append(index)
     stacks = []
     for indices in by_shape.values():
-        n = math.ceil(len(indices) / most(indices[0]))
+        most = min(limit, task.most(jobs[indices[0]])) if hasattr(task, "most") else limit
+        n = math.ceil(len(indices) / most)
         bounds = [i * len(indices) // n for i in range(n + 1)]
         stacks += [indices[bounds[i] : bounds[i + 1]] for i in range(n)]
     return stacks
