@@ -25,9 +25,7 @@ from omegaconf.nodes import StringNode
 from hydra_plugins.hydra_stacked_launcher._faults import one_line
 
 BASES_KEPT = 64  # compositions by Hydra, one per choice of groups, half a megabyte each
-OUTPUT_DIR = (
-    "${stacked_abspath:${hydra.sweep.dir}/${hydra.sweep.subdir}}"  # run_job's, which nobody makes here
-)
+OUTPUT_DIR = "${stacked_abspath:${hydra.sweep.dir}/${hydra.sweep.subdir}}"  # run_job's; nobody makes it here
 OmegaConf.register_new_resolver("stacked_abspath", os.path.abspath, replace=True)
 
 

@@ -50,10 +50,8 @@ def caused_by_user(error: Exception) -> bool:
     """Whether the command line or a config is at fault: Hydra or OmegaConf raised it, or it is a Fault."""
     if isinstance(error, HydraException):
         return True
-    module = ""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        module = frame.f_globals.get("__name__", "")
-    return module.startswith(("hydra.", "omegaconf.", "yaml."))
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").startswith(("hydra.", "omegaconf.", "yaml."))
 
 
 def message_of(error: Exception, names: Callable[[], list[str]] = list) -> str:
