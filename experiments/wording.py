@@ -52,7 +52,7 @@ def points(x: float) -> str:
 def percent(x: float) -> str:
     if x != x:
         return "–\u202f%"
-    digits = f"{100 * x:.1f}".removesuffix(".0") if abs(x) >= 0.1 else f"{100 * x:.2g}"
+    digits = f"{100 * x:.1f}".removesuffix(".0") if abs(x) >= 0.1 else number(100 * x, 2)
     return digits.replace("inf", "∞").replace("-", "−") + "\u202f%"
 
 

@@ -89,17 +89,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(given: argparse.Namespace) -> tuple[Margins, list[float]]:
     """Margins and practical errors: those of conf/report.yaml, but for what the command line gives."""
-    from omegaconf import OmegaConf
-
-    config = OmegaConf.to_container(OmegaConf.load(CONFIG))
-    margins = config.get("margins") or {}
-    if set(margins) != set(MARGINS):
-        raise ReportError(f"{CONFIG.name}: margins of {', '.join(margins)}; give {', '.join(MARGINS)}")
+    config = _config()
+    margins = config.get("margins")
+    if not isinstance(margins, dict) or set(margins) != set(MARGINS):
+        raise ReportError(f"{CONFIG.name}: margins={margins}; give {', '.join(MARGINS)}")
     for name, (_, most, right) in MARGINS.items():
         value = getattr(given, f"margin_{name}")
         margins[name] = margins[name] if value is None else value
         if not _is_number(margins[name]) or not 0 < margins[name] < most:
-            raise ReportError(f"margin-{name}={margins[name]}: give {right}")
+            raise ReportError(f"margin-{name}={margins[name]!r}: give {right}")
     practical = config.get("practical_errors")
     errors = practical if isinstance(practical, list) else []
     if not errors or not all(_is_number(error) and error > 0 for error in errors):
@@ -109,8 +107,25 @@ def _settings(given: argparse.Namespace) -> tuple[Margins, list[float]]:
     return Margins(**margins), sorted(set(practical), reverse=True)
 
 
+def _config() -> dict:
+    """conf/report.yaml. Raises ReportError where it is no table of what a report takes."""
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    keys = ("margins", "practical_errors")
+    try:
+        config = OmegaConf.to_container(OmegaConf.load(CONFIG))
+    except (OSError, YAMLError) as error:
+        raise ReportError(
+            f"{CONFIG.name}: {' '.join(str(error).split())}; give {' and '.join(keys)}"
+        ) from None
+    if not isinstance(config, dict) or not set(config) <= set(keys):
+        raise ReportError(f"{CONFIG.name}: {config}; give {' and '.join(keys)} and nothing else")
+    return config
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and value < float("inf")
 
 
 def slug(name: str) -> str:
@@ -175,5 +190,8 @@ def _written(pictures: list, folder: Path) -> list[dict]:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):  # a terminal without our symbols gets question marks
+        stream.reconfigure(errors="replace")
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's can't be imported everywhere, and pictures go to files
     gc.disable()  # a report makes few cycles, and to look for them takes 0.1 s
     sys.exit(main())

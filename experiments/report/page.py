@@ -65,8 +65,9 @@ def blocks_of(analysed: Analysis) -> dict[str, list[Block]]:
     rows = {key: table.to_dict("records") for key, table in by_question}
     asked = [*(question.name for question in questions(analysed.practical)), "cost"]
     late = analysed.estimates[analysed.estimates["question"] == "late_error"]
-    if not late["n_pairs"].any():
-        asked.remove("late_error")
+    asked.remove("late_error")
+    if late["n_pairs"].any():  # no run converges: what else is asked about, this tells
+        asked.insert(1, "late_error")
     blocks = {}
     for mode, pairing in analysed.pairings.items():
         blocks[mode] = []

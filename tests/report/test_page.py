@@ -139,7 +139,9 @@ def test_cost_counts_evaluations_and_seconds_where_they_are_known():
         "ours": {"evaluations_min": 16, "evaluations_max": 128},
     }
     text = says("cost", "exact", **cost)
-    assert text.startswith("A step of numeric takes 16 to 128 error evaluations, one of analytic takes 1:")
+    assert text.startswith(
+        "A step of numeric takes 16 to 128 error evaluations, one of analytic 1 error evaluation:"
+    )
     assert text.endswith("× 16 to 128 as many.")
     assert "took 3 and 1 ms" in more("cost", "exact", ours={"median_seconds": 0.003})
     assert more("cost", "exact", ours={"median_seconds": math.nan}) == ""
@@ -168,7 +170,8 @@ def test_the_first_sentences_say_what_is_the_same_and_where_they_part():
     )  # fmt: skip
     assert text == (
         "numeric and analytic end in the same outcome in 99 of 100 pairs, and are equally fast to 10⁻⁶. "
-        "Deeper down analytic goes on falling exponentially; numeric slows to a power law, in 9 of 16 cells."
+        "Deeper down analytic mostly goes on falling exponentially and numeric slows to a power law; "
+        "their laws differ in 9 of 16 cells."
     )
 
 

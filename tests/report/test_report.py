@@ -369,6 +369,35 @@ def test_practical_errors_that_are_none_are_refused_in_one_line(
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize(("text", "words"), [
+    ("[1, 2]", "[1, 2]; give margins and practical_errors"), ("margins: [1,2", "give margins and practical_errors"),
+    ("practcal: 3", "give margins and practical_errors and nothing else"), ("", "margins=None; give share"),
+    ("margins: {share: '0.01', decades: 1, epochs: 1, ratio: 1}", "margin-share='0.01': give a share"),
+    ("margins: {share: 0.01, decades: .inf, epochs: 1, ratio: 0.1}", "margin-decades=inf: give decades"),
+    (None, "No such file"),
+])  # fmt: skip
+def test_a_config_that_is_none_is_one_message(planted, tmp_path, monkeypatch, capsys, text, words):
+    config = tmp_path / "report.yaml"
+    if text is not None:
+        config.write_text(text)
+    monkeypatch.setattr(report, "CONFIG", config)
+    assert report.main(["--store", planted, "--sweep", "planted"]) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert "report.yaml" in error or "margin-" in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("variables", [
+    {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}, {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+])  # fmt: skip
+def test_the_environment_of_a_notebook_or_an_old_terminal_stops_no_report(planted, tmp_path, variables):
+    command = [sys.executable, "-m", "experiments.report", "--store", planted, "--output", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, cwd=ROOT, env=os.environ | variables, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "report.html").exists()
+
+
 @pytest.mark.parametrize(("problem", "n_rows"), [
     ({"_target_": "tinynet.Problem.parity", "n_bits": 3}, 8), ({"_target_": "tinynet.Problem.xor"}, 4),
     ({"_target_": "tinynet.Problem.from_csv", "path": "{}/rows.csv", "target": "y"}, 3),
