@@ -42,8 +42,7 @@ def check_settings(launcher: BasicLauncher) -> None:
     """Raises one Fault for all of the launcher's own settings that are wrong."""
     faults = []
     if launcher.max_stack is not None and launcher.max_stack < 1:
-        right = "give 1 or more, or null for no limit"
-        faults.append(f"hydra.launcher.max_stack: {launcher.max_stack}; {right}")
+        faults.append(f"hydra.launcher.max_stack: {launcher.max_stack}; give 1 or more, or null for no limit")
     if launcher.n_jobs != -1 and not 1 <= launcher.n_jobs <= MOST_WORKERS:
         right = f"give 1 to {MOST_WORKERS:,}, or -1 for every core"
         faults.append(f"hydra.launcher.n_jobs: {launcher.n_jobs}; {right}")
@@ -69,11 +68,9 @@ class Launch:
 
     def check(self) -> None:
         """Compose and check every job. Raises one Fault for all that are bad."""
+        choices = [self.composer.choices(overrides) for overrides in self.overrides]
         faults: list[tuple[int, str]] = []
-        indices = sorted(
-            range(len(self.jobs)), key=lambda index: self.composer.choices(self.overrides[index])
-        )
-        for index in indices:
+        for index in sorted(range(len(choices)), key=choices.__getitem__):
             faults += [(index, message) for message in self._check_job(index)]
         if faults:
             n_bad = len({index for index, _ in faults})

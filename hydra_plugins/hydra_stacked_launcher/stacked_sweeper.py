@@ -28,10 +28,8 @@ class StackedSweeper(BasicSweeper):
                 raise Fault(f"hydra.sweeper.cases: {self.cases}; give none, or hydra/launcher=stacked")
             return super().sweep(arguments)
         if self.max_batch_size is not None:
-            right = (
-                "give null: a sweep is one launch (hydra.launcher.max_stack bounds what is trained at once)"
-            )
-            raise Fault(f"hydra.sweeper.max_batch_size: {self.max_batch_size}; {right}")
+            why = "a sweep is one launch (hydra.launcher.max_stack bounds what is trained at once)"
+            raise Fault(f"hydra.sweeper.max_batch_size: {self.max_batch_size}; give null: {why}")
         jobs = self._jobs(arguments)
         returns = self.launcher.launch(jobs, initial_job_idx=0)
         errors = {i: job._return_value for i, job in enumerate(returns) if job.status is JobStatus.FAILED}
