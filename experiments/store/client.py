@@ -5,7 +5,6 @@ when its sweep is run again.
 """
 
 import logging
-import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,6 @@ from experiments.store.entries import FINGERPRINT, PARENT, SWEEP, Run, matrix, n
 
 N_THREADS = 8  # that talk to a server
 GREETING = 5  # seconds that a server has to answer at first
-N_METRICS = 800  # in one request, beside 100 params and 100 tags: MLflow takes 1,000 entries
 NEWEST_FIRST = ("attributes.start_time DESC", "attributes.run_id DESC")
 
 
@@ -150,12 +148,7 @@ class Client:
         for key, (steps, values) in sorted(run.curves.items()):
             for step, value in zip(steps.tolist(), values.tolist(), strict=True):
                 metrics.append(self.entities.Metric(key, value, time, step))
-        n_requests = math.ceil(max(len(metrics) / N_METRICS, len(params) / 100, len(tags) / 100))
-        for i in range(n_requests):
-            some_metrics = metrics[i * N_METRICS : (i + 1) * N_METRICS]
-            some_params = params[i * 100 : (i + 1) * 100]
-            some_tags = tags[i * 100 : (i + 1) * 100]
-            self.client.log_batch(run_id, some_metrics, some_params, some_tags)
+        self.client.log_batch(run_id, metrics, params, tags)  # in requests that a server takes
 
     def close(self, parent: str, status: str, run: Run) -> None:
         time = now()
@@ -181,26 +174,15 @@ class Client:
         experiment_id = self.client.get_run(parent).info.experiment_id
         return self._search([experiment_id], f"tags.`{PARENT}` = '{parent}'")
 
-    def recorded(self, parent: str) -> dict[str, tuple[str | None, float | None]]:
-        """fingerprint -> outcome and final_error of the FINISHED children."""
-        return {
-            run.data.tags[FINGERPRINT]: (run.data.tags.get("outcome"), run.data.metrics.get("final_error"))
-            for run in self._children(parent)
-            if run.info.status == "FINISHED"
-        }
-
-    def sweeps(self, experiment: str | None) -> list[dict]:
+    def sweeps(self, experiment: str | None, fingerprint: str = "%") -> list[dict]:
         """As Tables.sweeps."""
-        if experiment is None:
-            experiments = self.client.search_experiments()
-        else:
-            experiments = filter(None, [self.client.get_experiment_by_name(experiment)])
-        names = {experiment.experiment_id: experiment.name for experiment in experiments}
+        experiments = self.client.search_experiments()
+        names = {e.experiment_id: e.name for e in experiments if experiment in (None, e.name)}
         if not names:
             return []
         fields = ("run_id", "status", "experiment_id", "start_time", "end_time")
         sweeps = []
-        for run in self._search(list(names), f"tags.{SWEEP} LIKE '%'", NEWEST_FIRST):
+        for run in self._search(list(names), f"tags.{SWEEP} LIKE '{fingerprint}'", NEWEST_FIRST):
             sweep = {field: getattr(run.info, field) for field in fields}
             sweeps.append(sweep | {"name": run.info.run_name, "experiment": names[run.info.experiment_id]})
         return sweeps

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.store.address import NoStore, complaint
-from experiments.store.entries import SWEEP
+from experiments.store.client import Client
+from experiments.store.entries import FINGERPRINT
 from experiments.store.opening import reading
+from experiments.store.transactions import Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +85,7 @@ def _table(
             values[key][run_id] = value
             if step:
                 last_steps[key] = max(step[0], last_steps.get(key, 0))
-        columns = {f"{kind}.{key}": _column(values[key], run_ids) for key in sorted(values)}
+        columns = {f"{kind}.{key}": list(map(values[key].get, run_ids)) for key in sorted(values)}
         parts.append(pd.DataFrame(columns, index=runs.index))
     if children:
         parts[1] = parts[1].apply(_parsed)
@@ -91,10 +93,6 @@ def _table(
     params = sorted(parts[1], key=lambda column: (column == "params.seed", column))
     fingerprint = [column for column in parts[3] if column == "tags.fingerprint"]
     return table.sort_values([*params, *fingerprint, "status", "run_id"], ignore_index=True), last_steps
-
-
-def _column(values: Mapping[str, object], run_ids: Iterable[str]) -> list:
-    return [values.get(run_id) for run_id in run_ids]
 
 
 def _parsed(column: "pd.Series") -> "pd.Series":
@@ -137,17 +135,25 @@ def sweeps(uri: str) -> list[dict]:
         return backend.sweeps(None)
 
 
+def recorded(backend: Tables | Client, parent: str) -> dict[str, tuple[str | None, float]]:
+    """fingerprint -> (outcome, final_error) of a sweep's FINISHED runs; infinite where none was recorded."""
+    finished = {run_id for run_id, _, status in backend.children(parent) if status == "FINISHED"}
+    contents = backend.contents(parent, of_children=True)
+    tags = {(run_id, key): value for run_id, key, value in contents["tags"]}
+    metrics = {(run_id, key): value for run_id, key, value, _ in contents["metrics"]}
+    results = {}
+    for (run_id, key), value in tags.items():
+        if key == FINGERPRINT and run_id in finished:
+            results[value] = (tags.get((run_id, "outcome")), metrics.get((run_id, "final_error"), np.inf))
+    return results
+
+
 def foreseen(uri: str, experiment: str, fingerprint: str, wanted: Iterable[str]) -> tuple[int, int]:
     """How many runs of a sweep are there, and how many it would copy from other sweeps. Makes nothing."""
     try:
         with reading(uri) as (_, backend):
-            there = set()
-            for sweep in backend.sweeps(experiment):
-                rows = backend.contents(sweep["run_id"], of_children=False)["tags"]
-                tags = {key: value for _, key, value in rows}
-                if tags.get(SWEEP) == fingerprint:
-                    there = set(backend.recorded(sweep["run_id"]))
-                    break
+            same = backend.sweeps(experiment, fingerprint)
+            there = set(recorded(backend, same[0]["run_id"])) if same else set()
             return len(there), len(backend.finished(set(wanted) - there))
     except NoStore:
         return 0, 0

@@ -41,8 +41,10 @@ def backend(where: Address, write: bool) -> Tables | Client:
     """MLflow's tables if the store has exactly those we know, else MLflow's client."""
     if where.kind not in ("sqlite", "database"):
         return Client(where)
+    import sqlalchemy
+
     engine = _engine(where)
-    if not _has_tables(engine):
+    if not {"alembic_version", *COLUMNS} <= set(sqlalchemy.inspect(engine).get_table_names()):
         if not write:
             raise complaint(where.uri, "there is no sweep in it yet; `make sweep` records one", NoStore)
         preload()  # MLflow makes its tables, one process of this machine at a time
@@ -69,13 +71,6 @@ def _engine(where: Address):
     except (sqlalchemy.exc.ArgumentError, ValueError):
         hint = "say postgresql://user@host/name"
         raise complaint(where.uri, f"is no address of a database; {hint}") from None
-
-
-def _has_tables(engine) -> bool:
-    """Whether MLflow has made tables in it."""
-    import sqlalchemy
-
-    return {"alembic_version", *COLUMNS} <= set(sqlalchemy.inspect(engine).get_table_names())
 
 
 def _has_known_tables(engine) -> bool:

@@ -43,29 +43,30 @@ class Queries:
             for parameters in questions:
                 yield from connection.execute(query, parameters).cursor
 
-    def _all(self, query) -> list[tuple]:
-        return list(self._rows(query))
-
     def experiment(self, name: str) -> tuple[int, str, str] | None:
         """Its id, lifecycle stage and artifact location."""
         e = self.experiments.c
         query = self.sql.select(e.experiment_id, e.lifecycle_stage, e.artifact_location)
-        rows = self._all(query.where(e.name == name, e.workspace == "default"))
-        return rows[0] if rows else None
+        return next(self._rows(query.where(e.name == name, e.workspace == "default")), None)
 
     def artifacts(self, run_id: str) -> str:
         r = self.runs.c
-        return self._all(self.sql.select(r.artifact_uri).where(r.run_uuid == run_id))[0][0]
+        return next(self._rows(self.sql.select(r.artifact_uri).where(r.run_uuid == run_id)))[0]
 
-    def sweeps(self, experiment: str | None) -> list[dict]:
-        """Every sweep, newest first: the fields of Loaded that need no further query."""
+    def sweeps(self, experiment: str | None, fingerprint: str = "%") -> list[dict]:
+        """Sweeps, all by default, newest first: the fields of Loaded that need no further query."""
         r, e, t = self.runs.c, self.experiments.c, self.tags.c
         fields = ("run_id", "name", "status", "experiment", "experiment_id", "start_time", "end_time")
         query = (
             self.sql.select(r.run_uuid, r.name, r.status, e.name, e.experiment_id, r.start_time, r.end_time)
             .join_from(self.tags, self.runs, r.run_uuid == t.run_uuid)
             .join(self.experiments, e.experiment_id == r.experiment_id)
-            .where(t.key == SWEEP, r.lifecycle_stage == "active", e.lifecycle_stage == "active")
+            .where(
+                t.key == SWEEP,
+                t.value.like(fingerprint),
+                r.lifecycle_stage == "active",
+                e.lifecycle_stage == "active",
+            )
             .order_by(r.start_time.desc(), r.run_uuid)
         )
         if experiment is not None:
@@ -82,7 +83,7 @@ class Queries:
         """Rows (run id, name, status)."""
         r = self.runs.c
         query = self.sql.select(r.run_uuid, r.name, r.status).where(r.lifecycle_stage == "active")
-        return self._all(query.where(r.run_uuid.in_(self._children(parent))))
+        return list(self._rows(query.where(r.run_uuid.in_(self._children(parent)))))
 
     def contents(self, parent: str, of_children: bool) -> dict[str, Iterator[tuple]]:
         """Rows (run id, key, value) of params, tags and metrics of a parent, or of its children.
@@ -141,26 +142,6 @@ class Queries:
         query = self.sql.select(m.run_uuid, self.sql.func.count()).group_by(m.run_uuid)
         counts = dict(self._rows(query.where(m.key == key, m.run_uuid.in_(self._children(parent)))))
         return sum(counts.get(run_id, 0) for run_id in run_ids)
-
-    def recorded(self, parent: str) -> dict[str, tuple[str | None, float | None]]:
-        """fingerprint -> outcome and final_error of the FINISHED children."""
-        r, m = self.runs.c, self.latest_metrics.c
-        child, fingerprint, outcome = (self.tags.alias(name) for name in ("child", "fingerprint", "outcome"))
-
-        def tag(table, key):
-            return (table.c.run_uuid == r.run_uuid) & (table.c.key == key)
-
-        query = (
-            self.sql.select(fingerprint.c.value, outcome.c.value, m.value)
-            .select_from(child)
-            .join(self.runs, r.run_uuid == child.c.run_uuid)
-            .join(fingerprint, tag(fingerprint, FINGERPRINT))
-            .outerjoin(outcome, tag(outcome, "outcome"))
-            .outerjoin(self.latest_metrics, (m.run_uuid == r.run_uuid) & (m.key == "final_error"))
-            .where(child.c.key == PARENT, child.c.value == parent)
-            .where(r.status == "FINISHED", r.lifecycle_stage == "active")
-        )
-        return {key: (label, error) for key, label, error in self._rows(query)}
 
     def finished(self, fingerprints: Iterable[str]) -> dict[str, str]:
         """fingerprint -> run id, of the newest run in the store that is FINISHED."""

@@ -5,12 +5,11 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from experiments.store import opening
 from experiments.store.address import Address, address, complaint, complaints
 from experiments.store.client import Client, preload
 from experiments.store.entries import SWEEP, Run, checked, complete, context
+from experiments.store.loading import recorded
 from experiments.store.transactions import Tables
 
 
@@ -93,8 +92,7 @@ class OpenSweep:
     def recorded(self) -> dict[str, tuple[str | None, float]]:
         """fingerprint -> (outcome, final_error) of every FINISHED run; infinite where none was recorded."""
         with complaints(self.store.where):
-            runs = self.store.backend.recorded(self.run_id)
-        return {key: (outcome, np.inf if error is None else error) for key, (outcome, error) in runs.items()}
+            return recorded(self.store.backend, self.run_id)
 
     def take_over(self, fingerprints: Iterable[str], run_of: Callable[[str], Run], at_once: int) -> int:
         """Copy from other sweeps of the store those that it holds; how many. Names and params are ours.
