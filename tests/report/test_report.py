@@ -370,7 +370,8 @@ def test_practical_errors_that_are_none_are_refused_in_one_line(
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("[1, 2]", "[1, 2]; give margins and practical_errors"), ("margins: [1,2", "give margins and practical_errors"),
+    ("[1, 2]", "[1, 2]; give margins and practical_errors"),
+    ("margins: [1,2", "give margins and practical_errors"),
     ("practcal: 3", "give margins and practical_errors and nothing else"), ("", "margins=None; give share"),
     ("margins: {share: '0.01', decades: 1, epochs: 1, ratio: 1}", "margin-share='0.01': give a share"),
     ("margins: {share: 0.01, decades: .inf, epochs: 1, ratio: 0.1}", "margin-decades=inf: give decades"),
@@ -389,7 +390,8 @@ def test_a_config_that_is_none_is_one_message(planted, tmp_path, monkeypatch, ca
 
 
 @pytest.mark.parametrize("variables", [
-    {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}, {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+    {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
 ])  # fmt: skip
 def test_the_environment_of_a_notebook_or_an_old_terminal_stops_no_report(planted, tmp_path, variables):
     command = [sys.executable, "-m", "experiments.report", "--store", planted, "--output", str(tmp_path)]
