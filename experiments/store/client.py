@@ -9,7 +9,6 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -92,14 +91,16 @@ class Client:
         same_sweep = ([place[0]], f"tags.{SWEEP} = '{fingerprint}'", NEWEST_FIRST)
         there = [] if fresh else self._search(*same_sweep)
         if there:
-            self.client.update_run(there[0].info.run_id, status="RUNNING")
-            return (*_head(there[0]), True)
-        made = self._write(place, run, now(), None)
-        first = made if fresh else self._search(*same_sweep)[-1]
-        continued = first.info.run_id != made.info.run_id
-        if continued:  # of processes doing this at once, all take the first one's
-            self.client.delete_run(made.info.run_id)
-        return (*_head(first), continued)
+            continued = True
+            parent = there[0].info
+            self.client.update_run(parent.run_id, status="RUNNING")
+        else:
+            made = self._write(place, run, now(), None)
+            parent = made if fresh else self._search(*same_sweep)[-1].info
+            continued = parent.run_id != made.run_id
+            if continued:  # of processes doing this at once, all take the first one's
+                self.client.delete_run(made.run_id)
+        return parent.run_id, parent.start_time, parent.run_name, continued
 
     def record(self, place, parent: tuple[str, int] | None, runs: Sequence[Run]) -> list[str]:
         """Write the runs that aren't there and FINISHED; their ids."""
@@ -112,7 +113,7 @@ class Client:
                     return run_id
                 self.client.delete_run(run_id)
             status = "FAILED" if run.failed else "FINISHED"
-            run_id = self._write(place, run, time, status).info.run_id
+            run_id = self._write(place, run, time, status).run_id
             there[run.fingerprint] = [(run_id, not run.failed)]
             return run_id
 
@@ -135,24 +136,25 @@ class Client:
             pool.shutdown(cancel_futures=True)
 
     def _write(self, place, run: Run, time: int, status: str | None):
-        made = self.client.create_run(place[0], time, dict(run.tags), run.name)
-        self._log(made.info.run_id, replace(run, tags={}), time)
+        made = self.client.create_run(place[0], time, dict(run.tags), run.name).info
+        self._log(made.run_id, run, time)
         if status:
-            self.client.set_terminated(made.info.run_id, status, time)
+            self.client.set_terminated(made.run_id, status, time)
         return made
 
     def _log(self, run_id: str, run: Run, time: int) -> None:
         params = [self.entities.Param(key, value) for key, value in sorted(run.params.items())]
-        tags = [self.entities.RunTag(key, value) for key, value in run.tags.items()]
         metrics = []
         for key, (steps, values) in sorted(run.curves.items()):
             for step, value in zip(steps.tolist(), values.tolist(), strict=True):
                 metrics.append(self.entities.Metric(key, value, time, step))
-        self.client.log_batch(run_id, metrics, params, tags)  # in requests that a server takes
+        self.client.log_batch(run_id, metrics, params)  # in requests that a server takes
 
     def close(self, parent: str, status: str, run: Run) -> None:
         time = now()
         self._log(parent, run, time)
+        for key, value in run.tags.items():
+            self.client.set_tag(parent, key, value)
         self.client.set_terminated(parent, status, time)
 
     def analyze(self) -> None:
@@ -235,7 +237,3 @@ class Client:
             return self._http("GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk", params=question)
         except MlflowException:
             return None
-
-
-def _head(run) -> tuple[str, int, str]:
-    return run.info.run_id, run.info.start_time, run.info.run_name

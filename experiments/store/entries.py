@@ -102,9 +102,8 @@ def _finite(key: str, curve: object) -> tuple[np.ndarray, np.ndarray]:
     steps = np.asarray(curve[0], dtype=np.int64)
     values = np.asarray(curve[1], dtype=np.float64)
     if steps.ndim != 1 or steps.shape != values.shape or np.any(np.diff(steps) <= 0):
-        raise ValueError(
-            f"curve {key!r}: one value a step, steps rising; got {steps.shape} and {values.shape}"
-        )
+        shapes = f"{steps.shape} and {values.shape}"
+        raise ValueError(f"curve {key!r}: one value a step, steps rising; got {shapes}")
     keep = np.isfinite(values)
     return steps[keep], values[keep]
 

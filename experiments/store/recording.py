@@ -28,13 +28,7 @@ class Store:
         self.backend = backend
 
     def open_sweep(
-        self,
-        experiment: str,
-        fingerprint: str,
-        name: str,
-        params: Mapping[str, object],
-        tags: Mapping[str, str],
-        fresh: bool = False,
+        self, experiment: str, fingerprint: str, name: str, params: Mapping, tags: Mapping, fresh=False
     ) -> "OpenSweep":
         """The newest sweep of this fingerprint, RUNNING again; a new one if there is none or if fresh.
 
@@ -100,13 +94,11 @@ class OpenSweep:
         run_of(fingerprint) -> run, asked for what is found only. at_once: runs in a transaction, which
         nothing can interrupt.
         """
-
-        def checked_run(fingerprint: str) -> Run:
-            return checked(run_of(fingerprint))
-
         parent = (self.run_id, self._start)
         with complaints(self.store.where):
-            n_taken = self.store.backend.take_over(self._place, parent, fingerprints, checked_run, at_once)
+            n_taken = self.store.backend.take_over(
+                self._place, parent, fingerprints, lambda key: checked(run_of(key)), at_once
+            )
         self._changed |= n_taken > 0
         return n_taken
 
@@ -117,14 +109,8 @@ class OpenSweep:
             self.store.backend.record(self._place, (self.run_id, self._start), runs)
         self._changed = True
 
-    def end(
-        self,
-        status: str,
-        metrics: Mapping[str, float] | None = None,
-        tags: Mapping[str, str] | None = None,
-        texts: Mapping[str, str] | None = None,
-    ) -> None:
-        """Close the parent: "FINISHED", "FAILED" or "KILLED". texts: path of an artifact -> its text."""
+    def end(self, status: str, metrics=None, tags=None, texts=None) -> None:
+        """Close the parent: "FINISHED", "FAILED" or "KILLED". Mappings; texts: name of artifact -> text."""
         with complaints(self.store.where):
             parent = checked(Run(self.name, "", {}, metrics or {}, {}, tags or {}))
             self.store.backend.close(self.run_id, status, parent)
@@ -136,10 +122,9 @@ class OpenSweep:
     def _attach_texts(self, texts: Mapping[str, str]) -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary, "artifacts")  # of the usual mode, which is copied with it
-            for path, text in texts.items():
-                file = folder / path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, encoding="utf-8")
+            folder.mkdir()
+            for name, text in texts.items():
+                (folder / name).write_text(text, encoding="utf-8")
             copy_artifacts(self.store.where, folder, f"{self._place[1]}/{self.run_id}/artifacts")
 
 

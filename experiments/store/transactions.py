@@ -68,24 +68,18 @@ class Tables(Queries):
         self._insert(connection, "runs", rows)
         self._insert_contents(connection, runs, time)
 
-    def _delete(self, connection, run_ids: Sequence[str]) -> None:
-        for at in range(0, len(run_ids), CHUNK):
-            for table in (self.metrics, self.latest_metrics, self.params, self.tags, self.runs):
-                connection.execute(table.delete().where(table.c.run_uuid.in_(run_ids[at : at + CHUNK])))
-
     def make_experiment(self, name: str, folder: str, tags: Mapping[str, str]) -> None:
         """Insert it, unless it is there, into a SQLite store; folder: where its artifacts go."""
         e = self.experiments.c
         time = now()
+        number = self.sql.select(e.experiment_id).where(e.name == name)
         with self._transaction(e.name == name) as connection:
-            if connection.execute(self.sql.select(e.experiment_id).where(e.name == name)).first():
+            if connection.execute(number).first():
                 return
-            columns = COLUMNS["experiments"].split()[1:]
-            values = (name, "default", folder, "active", time, time)
-            insert = self.experiments.insert().values(dict(zip(columns, values, strict=True)))
-            experiment_id = connection.execute(insert).lastrowid
-            rows = [{"key": key, "value": tags[key], "experiment_id": experiment_id} for key in tags]
-            connection.execute(self.experiment_tags.insert(), rows)
+            row = (None, name, "default", folder, "active", time, time)  # SQLite numbers it
+            self._insert(connection, "experiments", [row])
+            experiment_id = connection.execute(number).scalar()
+            self._insert(connection, "experiment_tags", [(*tag, experiment_id) for tag in tags.items()])
 
     def open_parent(self, place, fingerprint: str, run: Run, fresh: bool) -> tuple[str, int, str, bool]:
         """The sweep's run id, start time, name, and whether it was there before."""
@@ -121,13 +115,18 @@ class Tables(Queries):
     def _absent(self, connection, run_ids: Sequence[str]) -> list[str]:
         """Those that aren't there and FINISHED; what else is there of them is deleted."""
         r = self.runs.c
-        finished = {}  # run id -> whether it is
+        tables = (self.metrics, self.latest_metrics, self.params, self.tags, self.runs)
+        finished = set()
         for at in range(0, len(run_ids), CHUNK):
             query = self.sql.select(r.run_uuid, r.status, r.lifecycle_stage)
             rows = connection.execute(query.where(r.run_uuid.in_(run_ids[at : at + CHUNK])))
-            finished |= {row[0]: tuple(row[1:]) == ("FINISHED", "active") for row in rows}
-        self._delete(connection, [run_id for run_id in finished if not finished[run_id]])
-        return [run_id for run_id in run_ids if not finished.get(run_id)]
+            state = {row[0]: row[1:] for row in rows}
+            finished |= {run_id for run_id in state if state[run_id] == ("FINISHED", "active")}
+            unfinished = state.keys() - finished
+            if unfinished:
+                for table in tables:
+                    connection.execute(table.delete().where(table.c.run_uuid.in_(unfinished)))
+        return [run_id for run_id in run_ids if run_id not in finished]
 
     def take_over(
         self, place, parent: tuple[str, int], fingerprints: Iterable[str], run_of: Callable, at_once: int
