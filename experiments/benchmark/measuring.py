@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import linear_regression, median
 
 OURS = ("-m", "experiments.run")
 THEIRS = ("-m", "experiments.benchmark.peers")
@@ -46,12 +46,9 @@ class Line:
         if self.goal is not None:
             bound = f"≤ {self.goal:g}" if self.ratio is None else f"≥ {self.goal:g}×"
             goal = f"{bound:>7} {'met' if self.met else 'MISSED'}"
-        line = (
-            f"{self.what:<52} {rounded(self.ours):>7} {theirs:>8} {self.unit:<3} {ratio:>7} {goal}".rstrip()
-        )
-        if self.extrapolated:
-            line += f"\n    * extrapolated from {self.extrapolated}"
-        return line
+        ours = f"{rounded(self.ours):>7} {theirs:>8} {self.unit:<3}"
+        source = f"\n    * extrapolated from {self.extrapolated}" if self.extrapolated else ""
+        return f"{self.what:<52} {ours} {ratio:>7} {goal}".rstrip() + source
 
 
 def rounded(value: float) -> str:
@@ -77,11 +74,10 @@ def measure(folder: Path, *command: str) -> Measured:
     folder = Path(tempfile.mkdtemp(dir=folder))
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     env = os.environ | {"MLFLOW_TRACKING_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    python = [sys.executable, *command]
     with (folder / "output.txt").open("w+") as file:
         began = time.perf_counter()
-        child = subprocess.Popen(
-            [sys.executable, *command], cwd=folder, env=env, stdout=file, stderr=subprocess.STDOUT
-        )
+        child = subprocess.Popen(python, cwd=folder, env=env, stdout=file, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - began
         file.seek(0)
@@ -116,11 +112,8 @@ def by_turns(rounds: int, *ways: Callable[[], float]) -> list[float]:
 
 def extrapolate(sizes: Sequence[int], seconds: Sequence[float], n: int) -> tuple[float, str]:
     """Seconds for n, on the line through two measured sizes, and the words that say so; NaN if it falls."""
-    small, large = sizes
-    seconds_small, seconds_large = seconds
-    each = (seconds_large - seconds_small) / (large - small)
-    fixed = seconds_small - each * small
-    source = f"{small} and {large}: {fixed:.1f} s and {1000 * each:.0f} ms each"
+    each, fixed = linear_regression(sizes, seconds)
+    source = f"{sizes[0]} and {sizes[1]}: {fixed:.1f} s and {1000 * each:.0f} ms each"
     if each <= 0:
         return math.nan, f"{source}; too noisy, run it again"
     return fixed + each * n, source

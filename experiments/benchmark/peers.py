@@ -85,10 +85,6 @@ def log_batch(params: Mapping, points: Points, name=None, tags=None) -> None:
     client.set_terminated(run_id)
 
 
-def curve(config: Mapping) -> Points:
-    return (("error", error, epoch) for epoch, (error, *_) in enumerate(plain_loop(**config)))
-
-
 if __name__ == "__main__":
     import hydra
     import mlflow
@@ -101,6 +97,7 @@ if __name__ == "__main__":
 
     @hydra.main(version_base="1.3", config_path=None, config_name="config")
     def main(config):
-        log(dict(config), curve(config))
+        errors = (error for error, *_ in plain_loop(**config))
+        log(dict(config), (("error", error, epoch) for epoch, error in enumerate(errors)))
 
     main()

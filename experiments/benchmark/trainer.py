@@ -32,13 +32,10 @@ def lines_of_mode(mode: str, hidden_size: int, stacks: Sequence[int], rounds: in
     for n_runs in stacks:
         ours = partial(timed, training(mode, hidden_size, range(n_runs)))
         seconds, seconds_theirs = by_turns(rounds, ours, theirs)
-        yield Line(
-            f"{mode} (evaluations: {evaluations}), H={hidden_size}, stack of {n_runs:,}",
-            1e6 * seconds / (N_STEPS * n_runs),
-            "µs",
-            1e6 * seconds_theirs / N_STEPS,
-            goal=goals.get(n_runs),
-        )
+        what = f"{mode} (evaluations: {evaluations}), H={hidden_size}, stack of {n_runs:,}"
+        step = 1e6 * seconds / (N_STEPS * n_runs)
+        step_theirs = 1e6 * seconds_theirs / N_STEPS
+        yield Line(what, step, "µs", step_theirs, goal=goals.get(n_runs))
     apart = max(disagreement(mode, hidden_size, seed) for seed in range(3))
     yield Line(f"{mode}, H={hidden_size}: relative difference of results", apart, "", goal=APART[mode])
 
