@@ -8,12 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.store import (
-    Run,
-    client,
-    queries,
-    recording,
-)
+from experiments.store import Run, client, queries, recording
 from experiments.store.address import address
 
 ROOT = Path(__file__).parent.parent.parent

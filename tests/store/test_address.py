@@ -2,20 +2,13 @@
 
 import pytest
 
-from experiments.store import (
-    StoreError,
-    link,
-    load_sweep,
-    masked,
-    open_store,
-)
+from experiments.store import StoreError, link, load_sweep, masked, open_store
 from experiments.store.address import address, complaints
 
 pytestmark = [
     pytest.mark.usefixtures("starting"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # MLflow's own, of its dependencies
 ]
-
 
 SECRET = "s3cr3t@/:x"
 

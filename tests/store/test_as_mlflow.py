@@ -12,16 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.store import (
-    Run,
-    client,
-    entries,
-    load_sweep,
-    open_store,
-    queries,
-    sqlite,
-    transactions,
-)
+from experiments.store import Run, client, entries, load_sweep, open_store, queries, sqlite, transactions
 from tests.store.runs import ROOT, by_client, dump, record, rows, some_runs
 
 pytestmark = [

@@ -6,14 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from experiments.store import (
-    Run,
-    StoreError,
-    client,
-    entries,
-    load_sweep,
-    open_store,
-)
+from experiments.store import Run, StoreError, client, entries, load_sweep, open_store
 from tests.store.runs import record, rows, same, some_runs
 
 pytestmark = [

@@ -9,14 +9,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from experiments.store import (
-    StoreError,
-    client,
-    load_sweep,
-    open_store,
-    opening,
-    queries,
-)
+from experiments.store import StoreError, client, load_sweep, open_store, opening, queries
 from tests.store.runs import ROOT, record, same, some_runs
 
 pytestmark = [

@@ -13,13 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.store import (
-    StoreError,
-    load_sweep,
-    open_store,
-    opening,
-    sqlite,
-)
+from experiments.store import StoreError, load_sweep, open_store, opening, sqlite
 from tests.store.runs import ROOT, record, rows, some_runs
 
 pytestmark = [
