@@ -4,7 +4,7 @@ runs, error -> pairs -> estimates -> what pictures show beyond them (cells, curv
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -76,6 +76,11 @@ class Analysis(Paired):
     curves: Curves = field(repr=False)
     creep: kinks.Creep | None = field(repr=False)
     gradient_errors: Mapping | None = field(repr=False)
+
+    def for_pictures(self) -> "Analysis":
+        """Without the curves and what was loaded, which no picture reads: small, to be sent to a process."""
+        loaded = replace(self.loaded, runs=self.loaded.runs[:0], curves={})
+        return replace(self, loaded=loaded, error=self.error[:, :0])
 
     def estimate(self, mode: str, question: str, cell: str = POOL) -> Mapping | None:
         """The row of estimates, None if there is none."""

@@ -147,7 +147,7 @@ def write(analysed: Analysis, store: str, folder: Path, draw: Callable[[Analysis
     """Write report.html, figures/ and tables/ into a folder. draw: what figures.studio gives."""
     _say("drawing …")
     with ThreadPoolExecutor(1) as pool:
-        drawing = pool.submit(draw, analysed)  # by other processes, where there are some
+        drawing = pool.submit(draw, analysed.for_pictures())  # by other processes, where there are some
         tables = tables_of(analysed)
         (folder / "tables").mkdir(parents=True)
         for name, table in tables.items():

@@ -7,8 +7,10 @@ from functools import partial
 
 import pytest
 
+from experiments.analysis import analyse
 from experiments.report import figures
 from experiments.report.figures import drawn
+from tests.loaded import loaded, made_up
 from tests.report.test_sheet import curves
 
 
@@ -75,3 +77,10 @@ def test_an_error_in_a_drawing_is_raised(n_workers, only_curves, capfd):
             with pytest.raises(ZeroDivisionError, match="of the drawing"):
                 call(0.1)
     assert capfd.readouterr().err == ""
+
+
+def test_pictures_need_no_curve_of_a_run():
+    analysed = analyse(loaded(*made_up(rates=(0.1, 0.3), sizes=(4, 8), n_seeds=8)))
+    small = analysed.for_pictures()
+    assert small.error.nbytes == 0
+    assert figures.pictures(small, 1) == figures.pictures(analysed, 1)
