@@ -59,9 +59,10 @@ def table_of_runs(loaded: "Loaded", taus: Sequence[float] = ()) -> tuple["pd.Dat
     share = runs.get("converged_below", np.nan)
     runs["converged_error"] = (column("metrics.zero_error", np.nan) * share).fillna(CONVERGED_BELOW)
 
-    error = np.full((int(runs["n_epochs"].max()) + 1, len(runs)), np.nan)
-    recorded = loaded.curves.get("error", error)[: len(error)]
-    error[: len(recorded)] = recorded
+    n_points = int(runs["n_epochs"].max()) + 1
+    error = loaded.curves.get("error", np.empty((0, len(runs))))[:n_points]
+    if len(error) < n_points:
+        error = np.vstack([error, np.full((n_points - len(error), len(runs)), np.nan)])
     parts = []
     for n_epochs, rows in runs.groupby("n_epochs").indices.items():  # a curve ends with its run
         converged_error = runs["converged_error"].to_numpy()[rows]
