@@ -150,10 +150,8 @@ def matrix(rows: Iterable[tuple], run_ids: Sequence[str], n_steps: int) -> tuple
     columns = {run_id: i for i, run_id in enumerate(run_ids)}
     points = ((columns.get(run_id, -1), step, value) for run_id, step, value in rows)
     n_points = 0
-    block = np.fromiter(islice(points, BLOCK), POINT)
-    while len(block):
+    while len(block := np.fromiter(islice(points, BLOCK), POINT)):
         block = block[block["column"] >= 0]
         curves[block["step"], block["column"]] = block["value"]
         n_points += len(block)
-        block = np.fromiter(islice(points, BLOCK), POINT)
     return curves, n_points

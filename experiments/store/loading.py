@@ -65,9 +65,7 @@ def load_sweep(uri: str, experiment: str | None = None, sweep: str | None = None
         return Loaded(**parent, **fields, runs=runs, curves=curves)
 
 
-def _table(
-    children: Sequence[tuple], contents: Mapping[str, Iterable[tuple]]
-) -> tuple["pd.DataFrame", dict[str, int]]:
+def _table(children: Sequence[tuple], contents: Mapping) -> tuple["pd.DataFrame", dict[str, int]]:
     """The runs, sorted; and of each metric the last step of any run.
 
     children: rows (run id, name, status). contents: "params", "metrics", "tags" -> rows (run id, key, value),
@@ -107,9 +105,7 @@ def _parsed(column: "pd.Series") -> "pd.Series":
         return column
 
 
-def _no_sweep(
-    experiment: str | None, sweep: str | None, candidates: Sequence[dict], everything: Sequence[dict]
-) -> str:
+def _no_sweep(experiment, sweep, candidates: Sequence[dict], everything: Sequence[dict]) -> str:
     """Why nothing is loaded: candidates are the sweeps of the experiment, everything those of the store."""
     within = f" of experiment {experiment!r}" if experiment else ""
     if candidates:

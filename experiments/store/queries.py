@@ -123,10 +123,9 @@ class Queries:
         """
         latest, m = self.latest_metrics.c, self.metrics.c
         names = ("moment", "first", "last")
+        ends = (self.sql.func.min(latest.run_uuid), self.sql.func.max(latest.run_uuid))
         moments = (
-            self.sql.select(
-                latest.timestamp, self.sql.func.min(latest.run_uuid), self.sql.func.max(latest.run_uuid)
-            )
+            self.sql.select(latest.timestamp, *ends)
             .where(latest.key == key, latest.run_uuid.in_(self._children(parent)))
             .group_by(latest.timestamp)
         )

@@ -128,9 +128,7 @@ class Tables(Queries):
                     connection.execute(table.delete().where(table.c.run_uuid.in_(unfinished)))
         return [run_id for run_id in run_ids if run_id not in finished]
 
-    def take_over(
-        self, place, parent: tuple[str, int], fingerprints: Iterable[str], run_of: Callable, at_once: int
-    ) -> int:
+    def take_over(self, place, parent, fingerprints: Iterable[str], run_of: Callable, at_once: int) -> int:
         """Copy runs, FINISHED in other sweeps, into this one, with the name and params given; how many.
 
         run_of(fingerprint) -> run, asked for what is found only. So many in a transaction, as a copy inside
@@ -141,9 +139,8 @@ class Tables(Queries):
         at_once = min(at_once, CHUNK)
         n_taken = 0
         for at in range(0, len(donors), at_once):
-            fingerprint_of = {
-                new_run_id(start, parent_id, key): key for key in list(donors)[at : at + at_once]
-            }
+            keys = list(donors)[at : at + at_once]
+            fingerprint_of = {new_run_id(start, parent_id, key): key for key in keys}
             with self._transaction(self.runs.c.run_uuid == parent_id) as connection:
                 copies = []
                 for run_id in sorted(self._absent(connection, list(fingerprint_of))):
