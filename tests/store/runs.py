@@ -93,15 +93,6 @@ def same(a, b):
     assert list(a.runs.columns) == list(b.runs.columns)
     assert a.curves.keys() == b.curves.keys()
     assert all(np.array_equal(a.curves[key], b.curves[key], equal_nan=True) for key in a.curves)
-    for field in (
-        "run_id",
-        "name",
-        "status",
-        "experiment",
-        "experiment_id",
-        "start_time",
-        "params",
-        "metrics",
-        "tags",
-    ):
+    fields = "run_id name status experiment experiment_id start_time params metrics tags"
+    for field in fields.split():
         assert getattr(a, field) == getattr(b, field), field

@@ -50,10 +50,9 @@ def test_recording_again_changes_nothing_but_a_failure(uri, opened):
 def test_recorded_gives_outcome_and_final_error(uri):
     runs = some_runs()
     found = record(open_store(uri), runs).recorded()
-    expected = {run.fingerprint: run.metrics["final_error"] for run in runs}
-    assert found == {
-        key: ("converged", error if np.isfinite(error) else np.inf) for key, error in expected.items()
-    }
+    errors = np.array([run.metrics["final_error"] for run in runs])
+    errors[~np.isfinite(errors)] = np.inf
+    assert found == {run.fingerprint: ("converged", error) for run, error in zip(runs, errors, strict=True)}
 
 
 def test_a_stack_is_recorded_whole_or_not_at_all(uri, monkeypatch):
@@ -136,9 +135,8 @@ def test_a_run_taken_over_is_the_run_but_for_its_name_params_and_sweep(uri, temp
         np.testing.assert_array_equal(ours.curves[key], curve)
     assert len(load_sweep(uri, sweep="first").runs) == len(runs)
     third = open_store(uri).open_sweep("third", "cafe", "third", {}, {})
-    assert (
-        third.take_over(wanted, wanted.__getitem__, 2) == 5
-    )  # of the newest copies: one parent, one name each
+    n_taken = third.take_over(wanted, wanted.__getitem__, 2)  # of the newest copies: one parent and name each
+    assert n_taken == 5
     assert third.recorded() == sweep.recorded()
 
 
@@ -158,10 +156,8 @@ def test_fresh_opens_another_sweep_and_the_newest_is_continued(uri):
     second = store.open_sweep("convergence", "f00d", "second", {}, {}, fresh=True)
     assert second.run_id != first.run_id
     assert store.open_sweep("convergence", "f00d", "third", {}, {}).run_id == second.run_id
-    assert store.open_sweep("convergence", "beef", "other", {}, {}).run_id not in (
-        first.run_id,
-        second.run_id,
-    )
+    other = store.open_sweep("convergence", "beef", "other", {}, {})
+    assert other.run_id not in (first.run_id, second.run_id)
 
 
 def test_a_run_alone_is_recorded_anew_each_time(uri):
