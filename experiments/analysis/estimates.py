@@ -126,9 +126,9 @@ def _estimators(
 
     outcome: share of pairs with another outcome; converged: of runs that converge; epochs_to_…: to an error;
     depth: decades where both converge; law: share of pairs with two decided laws that differ; late_error:
-    the ratio of late errors less 1, where no run of the sweep converges, of pairs in which none diverges. Not
-    judged, decade_apart:
-    share of pairs more than a decade apart; epochs_to_…_apart: in which they differ beyond the margin.
+    the ratio of late errors less 1, where no run of the sweep converges, of pairs in which none diverges.
+    Not judged, decade_apart: share of pairs more than a decade apart; epochs_to_…_apart: in which they differ
+    beyond the margin.
     """
     seed = b["seed"]
     n_epochs = int(min(b["n_epochs"], default=0))
