@@ -27,7 +27,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@command -v uv >/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	@uv=$$(command -v uv || echo $(VENV)/bin/uv); \
 		$$uv pip install --quiet --python $(RUN) -c constraints.txt -e '.[$(EXTRAS)]'
-	@env -u PYTHONDONTWRITEBYTECODE $(RUN) -c 'from experiments.report import figures; from experiments.store import prepare; prepare()' # compile, and make an empty store
+	@env -u PYTHONDONTWRITEBYTECODE MPLBACKEND=agg $(RUN) -c 'import pandas, scipy.special, experiments.run; from experiments.report.figures import forest; from experiments.store import prepare; prepare()' # compile, and make an empty store
 	@touch $@
 
 sweep: setup ## train and record a whole experiment
