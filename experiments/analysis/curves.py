@@ -7,8 +7,7 @@ import numpy as np
 
 from experiments.analysis import statistics
 from experiments.analysis.statistics import FEWEST
-from experiments.analysis.table import few
-from tinynet import outcomes
+from experiments.analysis.table import epochs_name, few
 from tinynet.outcomes import FLOOR, lift
 
 if TYPE_CHECKING:
@@ -179,7 +178,7 @@ def _reached(paired: "Paired") -> Reached:
     rows = {mode: paired.rows(mode) for mode in paired.shown}
     by_epoch = {}
     for tau in _taus(paired):
-        epochs = outcomes.epochs_to(paired.error, tau)
+        epochs = paired.column(epochs_name(tau))
         by_epoch[tau] = {mode: statistics.reached_by(epochs[rows[mode]], paired.n_epochs) for mode in rows}
     final = 10.0**paired.final
     profile = {mode: statistics.precision_profile(final[rows[mode]], DEPTHS) for mode in rows}
@@ -188,10 +187,8 @@ def _reached(paired: "Paired") -> Reached:
 
 def _taus(paired: "Paired") -> list[float]:
     """At most three of the errors that are asked for and reached, the first and the last among them."""
-    error = paired.error[:, paired.drawn]
-    least = np.nanmin(np.where(np.isfinite(error), error, np.nan), initial=np.inf)
     asked = sorted(paired.taus, reverse=True)
-    return few([tau for tau in asked if tau >= least], 3)
+    return few([tau for tau in asked if np.isfinite(paired.column(epochs_name(tau))[paired.drawn]).any()], 3)
 
 
 def _work(paired: "Paired", usual: float, size: int) -> list[Work]:

@@ -10,7 +10,7 @@ one family.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -151,13 +151,14 @@ def _estimators(
         epochs = (a[name], b[name], n_epochs)
         estimators[name] = partial(statistics.epochs_difference, *epochs, seed)
         apart[f"{name}_apart"] = partial(statistics.epochs_beyond, *epochs, margins.epochs, seed)
-    return estimators | {
+    estimators |= {
         "depth": partial(statistics.median, depth, seed=seed[both]),
         "law": partial(statistics.other, a["law"][decided], b["law"][decided], seed[decided]),
         "late_error": partial(statistics.median, ratio - 1, seed=seed[late]),
         "decade_apart": partial(statistics.share, np.abs(depth) > 1, seed[both]),
         **apart,
     }
+    return {question: cache(estimator) for question, estimator in estimators.items()}  # asked again and again
 
 
 def _judge(
