@@ -62,7 +62,9 @@ def _as_range(values: Sequence) -> list[str]:
         return []
     step = values[1] - values[0]
     whole = range(values[0], values[-1] + step, step)
-    return [str(whole).replace(" ", "")] if list(values) == list(whole) else []
+    if len(whole) != len(values) or list(values) != list(whole):
+        return []
+    return [str(whole).replace(" ", "")]
 
 
 class Progress:

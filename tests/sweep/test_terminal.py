@@ -2,6 +2,7 @@
 
 import io
 import re
+import tracemalloc
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -105,6 +106,13 @@ def test_an_axis_is_listed_as_briefly_as_it_can_be_exact(values, said):
 def test_an_axis_that_takes_too_much_room_is_shortened_to_its_ends():
     values = [number**2 for number in range(10_000)]
     assert terminal.listed(values) == terminal.listed(values, 80) == "0,1 … 99980001 (10000 values)"
+
+
+def test_an_axis_of_few_values_far_apart_takes_no_room():
+    tracemalloc.start()
+    assert terminal.listed([0, 1, 2_000_000]) == "0,1,2000000"
+    assert tracemalloc.get_traced_memory()[1] < 1e5  # bytes at most
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize(("n", "said"), [(1, "1 run"), (2, "2 runs"), (0, "0 runs"), (12_000, "12,000 runs")])
