@@ -27,7 +27,7 @@ def main(config) -> float:
     return run_alone(config)
 
 
-main.stacked = SweepTask  # many jobs at once: hydra_plugins/hydra_stacked_launcher/task.py
+main.stacked = SweepTask  # many jobs at once: docs/launcher.md
 
 
 def command() -> None:

@@ -53,7 +53,7 @@ KEPT_IN = {  # package: the only places that import it
 NEEDS_ONLY = {  # room: the packages of others that it may import
     "tinynet": ("numpy",),
     WORDING: ("numpy",),
-    PLUGIN: ("hydra", "omegaconf", "joblib"),
+    PLUGIN: ("hydra", "omegaconf", "joblib", "tqdm"),
 }
 HEAVY = ("mlflow", "sqlalchemy", "matplotlib", "scipy", "joblib", "pandas")
 MOST_MODULES = 9  # in a room, besides __init__.py

@@ -60,7 +60,7 @@ def _final_error(run: Run) -> float:
 
 
 class SweepTask(AbstractContextManager):
-    """The StackedTask of tinynet; hydra_plugins/hydra_stacked_launcher/task.py says when it is asked what."""
+    """The StackedTask of tinynet; hydra_plugins/hydra_stacked_launcher says when it is asked what."""
 
     check = staticmethod(read)
     train = staticmethod(train)
@@ -69,7 +69,6 @@ class SweepTask(AbstractContextManager):
         self.config = config
         self.uri = ""
         self.sweep: OpenSweep | None = None
-        self.progress: terminal.Progress | None = None
         self.began = time.perf_counter()
         self.seconds = Counter()
         self.n_runs = 0
@@ -86,8 +85,8 @@ class SweepTask(AbstractContextManager):
         n_curves = 1 + settings.online_error
         return max(1, LARGEST_STACK // (n_curves * settings.n_epochs + 4 * settings.network.n_params))
 
-    def start(self, jobs: Sequence[Settings]) -> Mapping[int, float]:
-        """Open the sweep in MLflow and say what will be run. Gives results already there, by index of job."""
+    def start(self, jobs: Sequence[Settings]) -> None:
+        """Open the sweep in MLflow and say what will be run."""
         check_command(self.config)
         self.uri = self.config.tracking.uri
         job_of = {job.fingerprint: job for job in jobs}
@@ -102,13 +101,13 @@ class SweepTask(AbstractContextManager):
             self._print_jobs(job_of)
             raise SystemExit(0)
         self._open(job_of)
+
+    def done(self, jobs: Sequence[Settings]) -> Mapping[int, float]:
+        """Results already there, by index of job."""
+        job_of = {job.fingerprint: job for job in jobs}
         n_taken = self._take_over(job_of)
-        n_there = len(self.results)
-        if n_there:
-            there = f"{n_there:,} of" if n_there < len(jobs) else "all"
-            copied = f", {n_taken:,} of them copied from other sweeps" if n_taken else ""
-            print(f"  {there} {plural(len(jobs), 'run')} are there{copied}", flush=True)
-        self.progress = terminal.Progress(len(jobs) - n_there)
+        if n_taken:
+            print(f"  {plural(n_taken, 'run')} copied from other sweeps", flush=True)
         self.seconds["store"] = time.perf_counter() - self.began - self.seconds["compose"]
         return {i: self.results[key].final_error for i, key in enumerate(job_of) if key in self.results}
 
@@ -156,7 +155,6 @@ class SweepTask(AbstractContextManager):
             self.results[run.fingerprint] = terminal.Result(settings, run.tags["outcome"], _final_error(run))
         self.seconds["train"] += trained.seconds
         self.seconds["record"] += time.perf_counter() - began
-        self.progress.add(len(stack))
         return [_final_error(run) for run in runs]
 
     def failed(self, settings: Settings, error: Exception) -> None:
@@ -164,14 +162,11 @@ class SweepTask(AbstractContextManager):
         run = planned_run(settings, self.also, outcome="failed", failure=failure)
         self.sweep.record([run])
         self.results[run.fingerprint] = terminal.Result(settings, "failed", np.inf)
-        self.progress.add(1)
 
     def __exit__(self, kind: type | None, error: BaseException | None, _traceback) -> None:
         """Close the sweep in MLflow, whatever ended it; print what came out."""
         if self.sweep is None:
             return
-        if self.progress is not None:
-            self.progress.close()
         counts = Counter(result.outcome for result in self.results.values())
         whole = len(self.results) == self.n_runs
         status = "FINISHED" if whole and not counts["failed"] else "FAILED"

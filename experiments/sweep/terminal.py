@@ -1,21 +1,17 @@
-"""What a sweep says on the terminal: what will be run, how far it is, what came out."""
+"""What a sweep says on the terminal: what will be run, what came out. The launcher says how far it is."""
 
-import sys
-import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from experiments.store import LONGEST
 from experiments.sweep.settings import Settings
 from experiments.wording import plural, tidy
 from tinynet.outcomes import OUTCOMES
 
-SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 LINE = 80  # characters of an axis on the terminal
 
 
@@ -38,11 +34,10 @@ def axes(jobs: Iterable[Settings]) -> dict[str, list]:
 
 
 def plan(experiment: str, jobs: Sequence[Settings], where: str) -> str:
-    """The head of a sweep: how many runs of what, in how many stacks, recorded where; then its axes."""
+    """The head of a sweep: how many runs of what, recorded where; then its axes."""
     epochs = " or ".join(map(str, sorted({job.n_epochs for job in jobs})))
     runs = plural(len(jobs), "run")
-    stacks = plural(len({job.shape for job in jobs}), "stack")
-    lines = [f"{experiment}: {runs} of {epochs} epochs, {stacks}, recorded in {where}"]
+    lines = [f"{experiment}: {runs} of {epochs} epochs, recorded in {where}"]
     varying = axes(jobs)
     width = max(map(len, varying), default=0)
     lines += [f"  {key:<{width}}  {listed(values, LINE)}" for key, values in varying.items()]
@@ -65,36 +60,6 @@ def _as_range(values: Sequence) -> list[str]:
     if len(whole) != len(values) or list(values) != list(whole):
         return []
     return [str(whole).replace(" ", "")]
-
-
-class Progress:
-    """Runs done: a bar with rate and time left on a terminal, elsewhere a line now and then."""
-
-    def __init__(self, total: int, stream=None):
-        self.total = total
-        self.done = 0
-        self.stream = stream or sys.stderr
-        self.began = time.monotonic()
-        self.last_line = self.began
-        hidden = not self.stream.isatty()
-        self.bar = tqdm(
-            total=total, unit=" runs", file=self.stream, leave=False, dynamic_ncols=True, disable=hidden
-        )
-
-    def add(self, n_runs: int) -> None:
-        self.done += n_runs
-        self.bar.update(n_runs)
-        now = time.monotonic()
-        is_due = now - self.last_line >= SECONDS_BETWEEN_LINES and self.done < self.total
-        if self.bar.disable and is_due:
-            self.last_line = now
-            rate = self.done / (now - self.began)
-            left = (self.total - self.done) / rate
-            line = f"  {self.done:,} of {self.total:,} runs, {rate:.0f} a second, {left:.0f} s left"
-            print(line, file=self.stream)
-
-    def close(self) -> None:
-        self.bar.close()
 
 
 def summary(results: Collection[Result]) -> str:

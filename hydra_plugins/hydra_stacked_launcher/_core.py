@@ -1,9 +1,10 @@
-"""One launch of a stackable task, as the docstring of task.py has it: check every job, train, record."""
+"""One launch of a stackable task, as the door's docstring has it: check every job, train, record."""
 
 import contextlib
 import copy
 import os
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
@@ -13,7 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.hydra_stacked_launcher._composition import Composer, hydra_config
 from hydra_plugins.hydra_stacked_launcher._faults import Fault, fault_lines
-from hydra_plugins.hydra_stacked_launcher._stacks import make_stacks, train_stacks, workers
+from hydra_plugins.hydra_stacked_launcher._progress import Progress, head
+from hydra_plugins.hydra_stacked_launcher._stacks import Stack, make_stacks, train_stacks, workers
 from hydra_plugins.hydra_stacked_launcher.messages import message_of, names_in
 
 MOST_WORKERS = 1000  # processes that a slip of the keyboard would start
@@ -30,12 +32,17 @@ def launch(launcher: BasicLauncher, job_overrides: Sequence[Sequence[str]], firs
         workers(launcher.n_jobs, launcher.backend, launcher.options) as n_workers,
         env_override(OmegaConf.to_container(hydra.job.env_set, resolve=True)),
         hydra_config(launcher.config),
-        launcher.task_function.stacked(launcher.config) as task,
+        entered(launcher.task_function.stacked(launcher.config)) as task,
     ):
         started = Launch(launcher, task, job_overrides, first)
         started.check()
         started.run(n_workers)
     return [started.returns[index] for index in range(len(job_overrides))]
+
+
+def entered(task: Any) -> contextlib.AbstractContextManager:
+    """The task to be entered, though it may be no context manager."""
+    return task if isinstance(task, contextlib.AbstractContextManager) else contextlib.nullcontext(task)
 
 
 def check_settings(launcher: BasicLauncher) -> None:
@@ -96,21 +103,21 @@ class Launch:
 
     def run(self, n_workers: int) -> None:
         """Train and record every job that isn't done."""
-        try:
-            done = self.task.start(self.jobs)
-        except ValueError as error:
-            raise Fault(str(error)) from error
+        done = self._start()
         for index, value in done.items():
             self._return(index, value)
         waiting = {index: job for index, job in enumerate(self.jobs) if index not in done}
         stacks = make_stacks(self.task, waiting, self.launcher.max_stack, n_workers)
+        print(head(len(done), len(self.jobs), len(stacks)), flush=True)
         n_failed = 0
         n_trained = 0
-        with contextlib.closing(train_stacks(self.task.train, self.jobs, stacks, n_workers)) as results:
+        with (
+            Progress(len(waiting)) as progress,
+            contextlib.closing(train_stacks(self.task.train, self.jobs, stacks, n_workers)) as results,
+        ):
             for stack, trained, error in results:
-                stacked_jobs = [self.jobs[index] for index in stack]
                 if error is None:
-                    values = self.task.record(stacked_jobs, trained)
+                    values = self._record(stack, trained)
                     status = JobStatus.COMPLETED
                     n_trained += len(stack)
                 else:
@@ -119,12 +126,39 @@ class Launch:
                         note = f"{GIVE_UP} jobs failed before any was trained: the others weren't tried"
                         error.add_note(note)
                         raise error
-                    self.task.failed(*stacked_jobs, error)
+                    self._fail(*stack, error)
                     values = [error]
                     status = JobStatus.FAILED
                 for index, value in zip(stack, values, strict=True):
                     self._return(index, value, status)
                     self._tell_callbacks(index)
+                progress.add(len(stack), failed=error is not None)
+
+    def _start(self) -> Mapping[int, Any]:
+        """Let the task open what the sweep needs. Gives the values of jobs already done."""
+        done = {}
+        try:
+            if hasattr(self.task, "start"):
+                self.task.start(self.jobs)
+            if hasattr(self.task, "done"):
+                done = self.task.done(self.jobs)
+        except ValueError as error:
+            raise Fault(str(error)) from error
+        for index in done:
+            if index not in range(len(self.jobs)):
+                raise IndexError(f"done: {index!r} is no index of {len(self.jobs)} jobs; give 0, 1, 2, ...")
+        return done
+
+    def _record(self, stack: Stack, trained: Any) -> Sequence[Any]:
+        values = self.task.record([self.jobs[index] for index in stack], trained)
+        if not hasattr(values, "__len__") or len(values) != len(stack):
+            right = f"give a value for each of {len(stack)} jobs"
+            raise TypeError(f"record: returned {reprlib.repr(values)}; {right}")
+        return values
+
+    def _fail(self, index: int, error: Exception) -> None:
+        if hasattr(self.task, "failed"):
+            self.task.failed(self.jobs[index], error)
 
     def _return(self, index: int, value: Any, status: JobStatus = JobStatus.COMPLETED) -> None:
         self.returns[index] = JobReturn(

@@ -31,8 +31,10 @@ def workers(n_jobs: int, backend: str, options: Mapping[str, Any]) -> Iterator[i
     if n_jobs == 1:
         yield 1
         return
-    import joblib
-
+    try:
+        import joblib
+    except ModuleNotFoundError:
+        raise Fault(f"hydra.launcher.n_jobs: {n_jobs}; give 1, or pip install joblib") from None
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(joblib.parallel_config(backend=backend, n_jobs=n_jobs, **options))

@@ -7,6 +7,7 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.utils import JobReturn
 
 from hydra_plugins.hydra_stacked_launcher import config as config  # registers it
+from hydra_plugins.hydra_stacked_launcher._faults import Fault
 
 
 class StackedLauncher(BasicLauncher):
@@ -27,6 +28,8 @@ class StackedLauncher(BasicLauncher):
         """One JobReturn per job, in order. Raises one Fault for all bad jobs."""
         if not self.stackable:
             return super().launch(job_overrides, initial_job_idx)
-        from hydra_plugins.hydra_stacked_launcher import _core
-
+        try:
+            from hydra_plugins.hydra_stacked_launcher import _core
+        except ModuleNotFoundError as error:
+            raise Fault(f"hydra/launcher: stacked; needs a package: pip install {error.name}") from None
         return _core.launch(self, job_overrides, initial_job_idx)

@@ -175,6 +175,68 @@ def test_settings_of_the_launcher_are_checked_first(setting, fault):
     assert task.calls == []
 
 
+class Least:
+    """No more than a task must have: no context manager, no optional method."""
+
+    check, shape, train = Tracked.check, Tracked.shape, staticmethod(Tracked.train)
+
+    def __init__(self, config):
+        self.kept = {}
+
+    def record(self, stack, trained):
+        self.kept.update(zip(stack, trained, strict=True))
+        return trained
+
+
+def swept(task):
+    """An application whose task is this class."""
+
+    def main(config):
+        raise AssertionError("a stackable task is not called job by job")
+
+    main.stacked = task
+    return main
+
+
+def test_four_methods_are_enough():
+    assert [job.return_value for job in sweep(swept(Least), "seed=0,1,2", "width=4,8")] == [
+        0,
+        0,
+        10,
+        10,
+        20,
+        20,
+    ]
+    with pytest.raises(
+        CompactHydraException, match=r"1 of 2 jobs failed; the others are recorded:\n  seed=13: "
+    ):
+        sweep(swept(Least), "seed=12,13")
+
+
+def test_a_sweep_that_cannot_tell_what_is_done_says_why_without_a_traceback():
+    def done(self, jobs):
+        raise ValueError("results.csv: not understood; give another file")
+
+    with pytest.raises(CompactHydraException, match=r"^results.csv: not understood; give another file$"):
+        sweep(swept(type("Task", (Least,), {"done": done})), "seed=0,1")
+
+
+@pytest.mark.parametrize("index", [2, -1, "seed=0"])
+def test_a_job_that_there_is_not_cannot_be_done(index):
+    task = type("Task", (Least,), {"done": lambda self, jobs: {index: 1.0}})
+    with pytest.raises(IndexError, match=re.escape(f"done: {index!r} is no index of 2 jobs")):
+        sweep(swept(task), "seed=0,1")
+
+
+@pytest.mark.parametrize("values", [None, [], [1, 2, 3]])
+def test_record_must_give_a_value_for_each_job(values):
+    task = type("Task", (Least,), {"record": lambda self, stack, trained: values})
+    with pytest.raises(
+        TypeError, match=re.escape(f"record: returned {values}; give a value for each of 2 jobs")
+    ):
+        sweep(swept(task), "seed=0,1")
+
+
 def test_a_folder_per_job_is_refused():
     with pytest.raises(CompactHydraException, match=r"hydra\.job\.chdir: true; give false"):
         sweep(Tracked(), "seed=0,1", "hydra.job.chdir=true")

@@ -40,6 +40,24 @@ def test_only_a_job_that_kills_its_worker_is_lost():
     assert recorded == ["11/4", "12/4", "16/4", "17/4"]
 
 
+@pytest.mark.parametrize(
+    ("package", "override", "line"),
+    [
+        ("joblib", "hydra.launcher.n_jobs=2", "hydra.launcher.n_jobs: 2; give 1, or pip install joblib"),
+        ("tqdm", "hydra.launcher.n_jobs=1", "hydra/launcher: stacked; needs a package: pip install tqdm"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_told_in_a_line(package, override, line):
+    app = str(APPS / "app.py")
+    without = (
+        f"import runpy, sys; sys.modules[{package!r}] = None; runpy.run_path({app!r}, run_name='__main__')"
+    )
+    command = [sys.executable, "-c", without, "-m", *STACKED, "seed=0,1", override]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (1, line)
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize(("sent", "workers"), [(signal.SIGINT, 1), (signal.SIGINT, 2)])
 def test_an_interrupt_passes_through_the_task_at_once_and_ends_the_workers(sent, workers):
     command = [

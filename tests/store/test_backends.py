@@ -172,8 +172,8 @@ def test_a_sweep_stopped_midway_goes_on_where_it_stopped(places, kind, monkeypat
     assert "stopped at 8 of 16 runs" in run(folder, *words, code=130)
     assert load_sweep(uri, experiment="stopped").status == "KILLED"
     most = 4
-    assert "8 of 16 runs are there" in run(folder, *words)
-    assert "all 16 runs are there" in run(folder, *words)
+    assert "8 of 16 jobs are done" in run(folder, *words)
+    assert "all 16 jobs are done" in run(folder, *words)
     sweep = load_sweep(uri, experiment="stopped")
     assert (sum(trained), len(sweep.runs), sweep.status) == (16, 16, "FINISHED")
 

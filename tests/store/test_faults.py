@@ -182,7 +182,7 @@ def test_ctrl_c_stops_at_once_says_how_to_go_on_and_the_rerun_completes(tmp_path
     ]
     whole(tmp_path)
     said = complete(tmp_path, *LONG)
-    assert re.search(r"\d+ of 40 runs are there", said)
+    assert re.search(r"\d+ of 40 jobs are done", said)
     assert "finished" in said
     assert rows(tmp_path, "SELECT status, count(*) FROM runs GROUP BY status") == [("FINISHED", 41)]
 
@@ -291,7 +291,7 @@ def test_a_disk_that_fills_up_midway_is_named_and_with_room_the_rerun_completes(
     subprocess.run(["mount", "-o", "remount,size=100m", tmpfs], check=True)
     said = complete(tmpfs, *words)
     assert 0 < kept < 40
-    assert f"{kept} of 40 runs are there" in said
+    assert f"{kept} of 40 jobs are done" in said
     same(told(tmpfs), told(uninterrupted(*words)))
 
 
@@ -386,7 +386,7 @@ def test_what_a_server_missed_is_recorded_when_it_is_back(tmp_path, template, fa
         server.start() if fault == "dies" else server.process.send_signal(signal.SIGCONT)
         server.wait()
         said = complete(tmp_path, *words)
-        assert re.search(r"\d+ of 40 runs are there", said)
+        assert re.search(r"\d+ of 40 jobs are done", said)
         active = f"SELECT status, count(*) {CHILDREN} AND lifecycle_stage = 'active' GROUP BY status"
         assert rows(folder, active) == [("FINISHED", 40)]
         same(told(folder), told(uninterrupted("experiment=quick", "hydra.launcher.max_stack=5")))

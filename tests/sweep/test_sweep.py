@@ -36,7 +36,7 @@ def test_a_sweep_is_recorded_whole(quick):
 
 def test_a_sweep_says_what_it_runs_what_came_out_and_what_to_do_next(quick):
     _, printed, sweep = quick
-    assert "quick: 40 runs of 120 epochs, 4 stacks, recorded in sqlite:///mlflow.db" in printed
+    assert "quick: 40 runs of 120 epochs, recorded in sqlite:///mlflow.db" in printed
     assert "seed           0,1,2,3,4" in printed
     assert "Traceback" not in printed
     assert sweep.name in printed
@@ -76,7 +76,7 @@ def test_workers_in_other_processes_record_the_same_rows(quick, tmp_path):
 def test_the_same_command_again_trains_nothing(quick):
     folder, _, sweep = quick
     printed = run(folder, "experiment=quick")
-    assert "all 40 runs are there" in printed
+    assert "all 40 jobs are done" in printed
     again = load_sweep(store(folder))
     assert again.run_id == sweep.run_id
     assert list(again.runs["run_id"]) == list(sweep.runs["run_id"])
@@ -196,7 +196,8 @@ def test_a_wider_grid_takes_over_what_earlier_sweeps_trained(tmp_path, monkeypat
     monkeypatch.setattr(SweepTask, "train", staticmethod(watched))
     wider = (*narrow[:2], "seed=0,1,2", "learning_rate=0.1,0.2", "n_epochs=20")
     assert "(4 would be copied from other sweeps)" in run(tmp_path, *wider, "dry_run=true")
-    assert "4 of 12 runs are there, 4 of them copied from other sweeps" in run(tmp_path, *wider)
+    printed = run(tmp_path, *wider)
+    assert "  4 runs copied from other sweeps\n4 of 12 jobs are done; 8 to go in " in printed
     assert len(trained) == 8
     second = load_sweep(store(tmp_path))
     assert (len(first.runs), len(second.runs), second.status) == (4, 12, "FINISHED")
@@ -233,4 +234,4 @@ def test_what_another_process_recorded_while_this_one_looked_is_not_trained_agai
     run(tmp_path, *words, "seed=0,1,2")
     monkeypatch.setattr(OpenSweep, "take_over", lambda *arguments: 0 * take_over(*arguments))
     monkeypatch.setattr(SweepTask, "train", None)  # fails if called
-    assert "all 2 runs are there" in run(tmp_path, *words)
+    assert "all 2 jobs are done" in run(tmp_path, *words)

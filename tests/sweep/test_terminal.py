@@ -1,6 +1,5 @@
-"""What a sweep says: a bar on a terminal, a line now and then elsewhere, and a table that adds up."""
+"""What a sweep says: its axes as a command line has them, and a table that adds up."""
 
-import io
 import re
 import tracemalloc
 
@@ -16,37 +15,8 @@ from experiments.wording import plural
 from tests.sweep.test_settings import PLAIN
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
 def job(**changes):
     return read(PLAIN | changes)
-
-
-def test_a_terminal_shows_a_bar_with_rate_and_time_left():
-    stream = Terminal()
-    progress = terminal.Progress(10, stream)
-    progress.bar.mininterval = 0
-    progress.add(4)
-    progress.bar.refresh()
-    assert re.search(r"40%.*4/10 \[.*<.*runs/s\]", stream.getvalue())
-    progress.close()
-    assert stream.getvalue().endswith("\r")  # it leaves an empty line
-
-
-def test_elsewhere_a_line_is_said_now_and_then(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
-    stream = io.StringIO()
-    progress = terminal.Progress(1000, stream)
-    for now[0], n_runs in ((5.0, 100), (11.0, 120), (12.0, 10), (22.0, 210), (30.0, 560)):
-        progress.add(n_runs)
-    assert stream.getvalue().splitlines() == [
-        "  220 of 1,000 runs, 20 a second, 39 s left",
-        "  440 of 1,000 runs, 20 a second, 28 s left",
-    ]
 
 
 def test_the_summary_counts_every_run_once_and_takes_the_median_of_what_converged():
@@ -67,11 +37,11 @@ def test_the_summary_says_below_what_a_run_has_converged():
     assert terminal.summary(results).endswith("converged: an error below 0.01 or 0.05 of that of answering 0")
 
 
-def test_the_plan_names_the_axes_and_how_many_runs_and_stacks():
+def test_the_plan_names_the_axes_and_how_many_runs():
     analytic = {"_target_": "tinynet.gradients.Analytic"}
     jobs = [job(seed=seed, **change) for seed in range(12) for change in ({}, {"gradient": analytic})]
     assert terminal.plan("mine", jobs, "a store").splitlines() == [
-        "mine: 24 runs of 60 epochs, 2 stacks, recorded in a store",
+        "mine: 24 runs of 60 epochs, recorded in a store",
         "  seed  range(0,12)",
         "  mode  numeric h=1e-4,analytic",
     ]
