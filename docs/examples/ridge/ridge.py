@@ -1,0 +1,101 @@
+"""Ridge regression for many settings, each judged on held-out rows: the example of docs/launcher.md.
+
+python ridge.py alpha=0.1 fold=3          one setting
+python ridge.py -m                        all 1,000 of conf/config.yaml, many at a time
+python ridge.py -m hydra/launcher=basic   the same one by one, as Hydra does
+"""
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+import hydra
+import numpy as np
+
+N_ROWS, N_FEATURES, N_FOLDS = 200, 50, 10
+
+
+class Job(NamedTuple):
+    alpha: float
+    n_features: int
+    fold: int
+
+
+def read(config):
+    """The settings of a job."""
+    if config.alpha < 0:
+        raise ValueError(f"alpha: {config.alpha}; give 0 or more")
+    if config.n_features not in range(1, N_FEATURES + 1):
+        raise ValueError(f"n_features: {config.n_features}; give 1 to {N_FEATURES}")
+    if config.fold not in range(N_FOLDS):
+        raise ValueError(f"fold: {config.fold}; give 0 to {N_FOLDS - 1}")
+    return Job(config.alpha, config.n_features, config.fold)
+
+
+def data():
+    """X (N_ROWS, N_FEATURES) and y (N_ROWS,), the same at every call."""
+    random = np.random.default_rng(seed=0)
+    X = random.normal(size=(N_ROWS, N_FEATURES))
+    X[:, -1] = 0  # a sensor that was off: with it, alpha = 0 has no solution
+    return X, X @ (1 / np.arange(1, N_FEATURES + 1)) + random.normal(size=N_ROWS)
+
+
+def fit(jobs):
+    """Solve (X'X + alpha 1) w = X'y over the rows not held out, for all jobs at once.
+
+    Returns each job's mean squared error on the rows held out. The jobs have the same n_features.
+    """
+    X, y = data()
+    X = X[:, : jobs[0].n_features]  # (N_ROWS, n_features)
+    alpha = np.array([job.alpha for job in jobs])[:, None, None]
+    fold = np.array([job.fold for job in jobs])[:, None]
+    held_out = np.arange(N_ROWS) % N_FOLDS == fold  # (n_jobs, N_ROWS)
+    transposed = np.where(held_out[:, None], 0, X.T)  # (n_jobs, n_features, N_ROWS)
+    w = np.linalg.solve(transposed @ X + alpha * np.eye(X.shape[1]), transposed @ y[:, None])
+    error = (y - (X @ w)[:, :, 0]) ** 2  # (n_jobs, N_ROWS)
+    return error.mean(axis=1, where=held_out).tolist()
+
+
+def write(path, jobs, errors):
+    with open(path, "a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([*job, error] for job, error in zip(jobs, errors, strict=True))
+
+
+class RidgeSweep:
+    """Many jobs: what hydra/launcher=stacked asks for."""
+
+    check = staticmethod(read)
+    train = staticmethod(fit)
+
+    def __init__(self, config):
+        self.path = Path(config.results)
+
+    def shape(self, job):
+        return job.n_features
+
+    def record(self, stack, errors):
+        write(self.path, stack, errors)
+        return errors
+
+    def done(self, jobs):
+        """What the file holds: the same command again goes on where it was stopped."""
+        if not self.path.exists():
+            return {}
+        rows = np.loadtxt(self.path, delimiter=",", ndmin=2).tolist()
+        errors = {tuple(settings): error for *settings, error in rows}
+        return {index: errors[job] for index, job in enumerate(jobs) if job in errors}
+
+
+def main(config):
+    """One job, like any Hydra task."""
+    job = read(config)
+    errors = fit([job])
+    write(config.results, [job], errors)
+    print(*job, *errors)
+    return errors[0]
+
+
+main.stacked = RidgeSweep
+
+if __name__ == "__main__":
+    hydra.main(version_base="1.3", config_path="conf", config_name="config")(main)()
