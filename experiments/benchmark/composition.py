@@ -14,7 +14,6 @@ finally: print(time.perf_counter() - began)"""
 
 
 def lines(folder: Path, n_jobs=1000, sizes=(4, 24), rounds=3) -> Iterator[Line]:
-    """Jobs of our config, composed, checked and listed by either launcher; imports do not count."""
     ours = partial(seconds, folder, n_jobs)
     theirs = [partial(seconds, folder, n, *BASIC) for n in sizes]
     seconds_ours, *seconds_theirs = by_turns(rounds, ours, *theirs)

@@ -21,7 +21,6 @@ TABLES = ("runs", "params", "tags", "metrics", "latest_metrics")
 
 
 def lines(folder: Path, n_runs=1000, batches=40, points=4, rounds=3) -> Iterator[Line]:
-    """The same runs, params, tags and metrics into one SQLite store that is open already."""
     recording = Recording(Path(tempfile.mkdtemp(dir=folder)), n_runs)
     by_point = partial(recording.theirs, log_metric, points)
     by_batch = partial(recording.theirs, log_batch, batches)

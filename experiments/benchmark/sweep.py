@@ -10,7 +10,6 @@ JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=-1")
 
 
 def lines(folder: Path, n_runs=1000, usual=(4, 32), best=(8, 88), rounds=3) -> Iterator[Line]:
-    """Whole processes on fresh stores, fixed costs included."""
     ways = [partial(seconds, folder, n_runs, OURS)]
     ways += [partial(seconds, folder, n, (*THEIRS, "log_metric")) for n in usual]
     ways += [partial(seconds, folder, n, (*THEIRS, "log_batch"), *JOBLIB) for n in best]
@@ -26,7 +25,6 @@ def seconds(folder: Path, n_runs: int, program: Sequence[str], *overrides: str) 
 
 
 def growth(folder: Path, experiment="convergence", small=1000, large=10000) -> Iterator[Line]:
-    """Seconds and peak memory of large sweeps, and whether they grow in proportion."""
     whole = measure(folder, *OURS, f"experiment={experiment}")
     few = measure(folder, *OURS, *grid(small))
     many = measure(folder, *OURS, *grid(large))

@@ -19,7 +19,6 @@ GOALS = {  # (mode, hidden size) -> runs in the stack -> the ratio to reach
 
 
 def lines(_folder, hidden_sizes=(4, 16), stacks=(1, 10, 100, 1000, 10000), rounds=15) -> Iterator[Line]:
-    """µs per step of one run in a stack, beside the plain loop; both give both errors. H: hidden size."""
     for hidden_size in hidden_sizes:
         for mode in MODES:
             yield from lines_of_mode(mode, hidden_size, stacks, rounds)

@@ -24,13 +24,8 @@ STEPS = ["analytic", *(f"{kind} h=1e-{k}" for kind in ("numeric", "forward") for
          "numeric h=0.5 decay=0.99"]  # fmt: skip
 
 
-@picture
+@picture("A falling curve; its end beside it.")
 def curves(rate: float):
-    """A falling curve; its end
-    beside it.
-
-    Not told to those who do not see it.
-    """
     if rate == 0:
         return None
     epochs = np.arange(300)

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import logging
 import multiprocessing
 import os
 import signal
@@ -73,7 +74,13 @@ def drawn(jobs: "Sequence[Callable[[], Sheet | None]]", n_workers: int) -> list[
 
 
 def _draws() -> "list[Callable[[Analysis], Sheet | None]]":
-    """In the order of the report."""
+    """In the order of the report.
+
+    What matplotlib reads as it is imported, it isn't let read: a notebook's backend can't be imported
+    everywhere, a matplotlibrc changes no picture, and what it says of folders it can't write helps nobody.
+    """
+    os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from experiments.report.figures import curves, estimators, forest, outcomes, tail, tutorial
 
     return [

@@ -44,10 +44,11 @@ def few_runs(n_runs: int) -> str:
     return f" ({plural(n_runs, 'run')})" if 0 < n_runs < FEWEST else ""
 
 
-@picture
+@picture(
+    "Share of all runs that have come within an error over the epochs, a panel for each error; then the "
+    "share of runs within any error at the end. A line per mode."
+)
 def precision(analysed: Analysis) -> Sheet | None:
-    """Share of all runs that have come within an error over the epochs, a panel for each error; then the
-    share of runs within any error at the end. A line per mode."""
     reached = analysed.curves.reached
     if not any(share.any() for share in reached.profile.values()):
         return None
@@ -104,10 +105,11 @@ def _profile(panel: Panel, analysed: Analysis) -> None:
         panel.beside([label(analysed, mode, share[-1]) for mode, share in reached.profile.items()])
 
 
-@picture
+@picture(
+    "Median error over the epochs, logarithmic, a panel for each learning rate and hidden size, a line per "
+    "mode; with up to three modes also the middle half."
+)
 def convergence(analysed: Analysis) -> Sheet:
-    """Median error over the epochs, logarithmic, a panel for each learning rate and hidden size, a line per
-    mode; with up to three modes also the middle half."""
     cells = analysed.cells
     rates, sizes = cells.grid
     is_single = cells.n_cells == 1

@@ -19,10 +19,11 @@ MANY_FAMILIES = 4
 MANY_SIZES = 3  # of nets, from which on seconds are drawn as a line
 
 
-@picture
+@picture(
+    "Share of runs that converge, and their median final error, against the step h of difference modes; a "
+    "line for each kind of mode, annealed ones as stars."
+)
 def step_size(analysed: Analysis) -> Sheet | None:
-    """Share of runs that converge, and their median final error, against the step h of difference modes; a
-    line for each kind of mode, annealed ones as stars."""
     cells = analysed.cells
     if not cells.has_many_steps:
         return None
@@ -82,10 +83,11 @@ def _reference(analysed: Analysis) -> Mapping | None:
     return end.to_dict("records")[0]
 
 
-@picture
+@picture(
+    "A row for each mode and learning rate: share of runs that converge, with its interval; final error of "
+    "each run; error evaluations per step."
+)
 def all_modes(analysed: Analysis) -> Sheet | None:
-    """A row for each mode and learning rate: share of runs that converge, with its interval; final error of
-    each run; error evaluations per step."""
     families = {parse(mode)[0] for mode in analysed.drawn_modes}
     if len(families) < MANY_FAMILIES:
         return None
@@ -117,10 +119,11 @@ def all_modes(analysed: Analysis) -> Sheet | None:
     return sheet
 
 
-@picture
+@picture(
+    "Median error of converged runs against error evaluations, both logarithmic, a line per mode; for three "
+    "sizes of net or more also microseconds per step and run against the number of weights."
+)
 def cost(analysed: Analysis) -> Sheet | None:
-    """Median error of converged runs against error evaluations, both logarithmic, a line per mode; for three
-    sizes of net or more also microseconds per step and run against the number of weights."""
     works = analysed.curves.work
     if not any(np.isfinite(work.to_a_millionth) for work in works):
         return None

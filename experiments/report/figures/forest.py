@@ -67,9 +67,8 @@ class Row(NamedTuple):
     group: object = None  # rows of one group stand together
 
 
-@picture
+@picture("Of every question and cell the difference, its interval and its verdict, against a shaded margin.")
 def forest(analysed: Analysis) -> Sheet:
-    """Of every question and cell the difference, its interval and its verdict, against a shaded margin."""
     scales = scales_of(analysed)
     every, pool, head = rows_of(analysed)
     rows = [*most_apart(analysed, every, list(scales), MOST_ROWS - len(pool)), *pool]

@@ -27,9 +27,8 @@ STRIP = 0.26  # inches
 COLUMNS = 3  # of scatters
 
 
-@picture
+@picture("Outcomes as stacked bars, by learning rate, hidden size and mode; how many pairs end otherwise.")
 def outcomes(analysed: Analysis) -> Sheet:
-    """Outcomes as stacked bars, by learning rate, hidden size and mode; how many pairs end otherwise."""
     panels = analysed.cells.panels
     rates, sizes = analysed.cells.grid
     present = [name for name in ENDS if panels[name].any()]
@@ -92,10 +91,11 @@ def _notes(panel: Panel, cell) -> None:
             panel.text(1.02, y, text, va="center", fontsize=8.5, **look)
 
 
-@picture
+@picture(
+    "Final errors against those of the reference, a panel per mode, pairs of which one converges as "
+    "triangles; then the decades between the two where both converge, with medians and 95 % intervals."
+)
 def pairs(analysed: Analysis) -> Sheet | None:
-    """Final errors against those of the reference, a panel per mode, pairs of which one converges as
-    triangles; then the decades between the two where both converge, with medians and 95 % intervals."""
     others = analysed.others
     if not others:
         return None

@@ -57,23 +57,26 @@ def _styled(function):
     return styled
 
 
-def picture(draw: Callable[..., "Sheet | None"]) -> Callable[..., "Sheet | None"]:
-    """Makes a function that draws a sheet, or has nothing to show, place and name it.
+def picture(alt: str) -> Callable[[Callable], Callable[..., "Sheet | None"]]:
+    """Makes a function that draws a sheet, or has nothing to show, place and name it, by its own name.
 
-    The name is the function's, alt its docstring's head.
+    alt: what is drawn, for those who do not see it.
     """
 
-    @_styled
-    @functools.wraps(draw)
-    def drawn(*arguments, **options):
-        sheet = draw(*arguments, **options)
-        if sheet is not None:
-            sheet.name = draw.__name__
-            sheet.alt = " ".join(draw.__doc__.split("\n\n")[0].split())
-            sheet.place()
-        return sheet
+    def placing(draw: Callable[..., "Sheet | None"]) -> Callable[..., "Sheet | None"]:
+        @_styled
+        @functools.wraps(draw)
+        def drawn(*arguments, **options):
+            sheet = draw(*arguments, **options)
+            if sheet is not None:
+                sheet.name = draw.__name__
+                sheet.alt = alt
+                sheet.place()
+            return sheet
 
-    return drawn
+        return drawn
+
+    return placing
 
 
 class Sheet:

@@ -13,10 +13,11 @@ GUIDE = "#444444"
 CREEPING = 1.2  # |z/h| of a unit that is near its kink for good
 
 
-@picture
+@picture(
+    "Median error over the epochs of one learning rate and hidden size, a line per mode: semi-logarithmic, "
+    "where an exponential is straight, and double logarithmic, where a power law is; the end of each run."
+)
 def tail(analysed: Analysis) -> Sheet:
-    """Median error over the epochs of one learning rate and hidden size, a line per mode: semi-logarithmic,
-    where an exponential is straight, and double logarithmic, where a power law is; the end of each run."""
     cell_tail = analysed.curves.tail
     strips = [end_of_runs(analysed, mode, analysed.cells.learning_rate) for mode in cell_tail.late]
     curves = [*cell_tail.early.values(), *cell_tail.late.values()]
@@ -77,10 +78,11 @@ def end_of_runs(analysed: Analysis, mode: str, rate: float, note: str = "") -> S
     return Strip(name, ink, style(analysed, mode), values, end["median_final_error"])
 
 
-@picture
+@picture(
+    "Slope of the error beside a kink; pre-activation of a unit over the epochs, which creeps from 0 to −h; "
+    "its distance from −h, and the error, falling as power laws."
+)
 def mechanism(analysed: Analysis) -> Sheet | None:
-    """Slope of the error beside a kink; pre-activation of a unit over the epochs, which creeps from 0 to −h;
-    its distance from −h, and the error, falling as power laws."""
     creep = analysed.creep
     if creep is None:
         return None
@@ -147,10 +149,11 @@ THEORY = {  # place -> mode, a step h at which theory goes through its measureme
 LEAST = 1e-17  # drawn
 
 
-@picture
+@picture(
+    "Relative error of difference gradients against the step h, logarithmic, a line per mode: for smooth "
+    "units, relu away from kinks, and relu beside one; with theory, rounding eps/h and truncation h and h²."
+)
 def gradient_error(analysed: Analysis) -> Sheet | None:
-    """Relative error of difference gradients against the step h, logarithmic, a line per mode: for smooth
-    units, relu away from kinks, and relu beside one; with theory, rounding eps/h and truncation h and h²."""
     if analysed.gradient_errors is None:
         return None
     errors = {key: np.maximum(error, LEAST) for key, error in analysed.gradient_errors.items()}

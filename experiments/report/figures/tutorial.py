@@ -17,10 +17,11 @@ STARTS = {  # gap over seeds -> mode that ends in it, its name
 }
 
 
-@picture
+@picture(
+    "Both printed tables by epoch; the same along one run, where the second is epochs 61 to 120; decades "
+    "between the last rows of the two, over many seeds, for each way to start the second."
+)
 def tutorial(analysed: Analysis) -> Sheet | None:
-    """Both printed tables by epoch; the same along one run, where the second is epochs 61 to 120; decades
-    between the last rows of the two, over many seeds, for each way to start the second."""
     claim = analysed.tutorial
     if claim is None or not len(claim.gaps):
         return None
