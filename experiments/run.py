@@ -15,6 +15,7 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import env_override
 
+from experiments.entrance import open_streams
 from experiments.store import StoreError, masked
 from experiments.sweep import SweepTask, forget_built, register, run_alone
 from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs, caused_by_user, message_of, names_in
@@ -60,8 +61,7 @@ def _names() -> list[str]:
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):  # a terminal without our symbols gets question marks
-        stream.reconfigure(errors="replace")
+    open_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a sweep as Ctrl-C does
     gc.set_threshold(50_000, 20, 100)  # MLflow's imports make millions of objects that stay: 0.4 s of looking
     command()

@@ -12,6 +12,7 @@ import sys
 from contextlib import closing, suppress
 
 from experiments import store
+from experiments.entrance import Arguments, open_streams
 from experiments.store import Address, StoreError
 
 TRIES = 50  # ports after the one asked for
@@ -19,11 +20,11 @@ TRIES = 50  # ports after the one asked for
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="make ui", description="MLflow's UI, opened at the latest sweep.")
+    parser = Arguments(prog="make ui", description="MLflow's UI, opened at the latest sweep.")
     default = store.usual()
     shown = store.masked(default).replace("%", "%%")
     parser.add_argument("--store", default=default, metavar="URI", help=f"tracking URI ({shown})")
-    parser.add_argument("--port", type=int, default=5000, help="or the next free one (%(default)s)")
+    parser.add_argument("--port", type=_port, default=5000, help="or the next free one (%(default)s)")
     asked = parser.parse_args(arguments)
     try:
         where = store.address(asked.store)
@@ -39,6 +40,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     print("ready in a few seconds, for this machine only; Ctrl-C ends it", flush=True)
     return serve(where, port)
+
+
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = 0
+    if not 0 < port < 65536:
+        raise argparse.ArgumentTypeError(f"{text}; give a port from 1 to 65535, such as 5000")
+    return port
 
 
 def free_port(first: int) -> int:
@@ -79,4 +90,5 @@ def serve(where: Address, port: int) -> int:
 
 
 if __name__ == "__main__":
+    open_streams()
     sys.exit(main())

@@ -13,20 +13,22 @@ FOLDERS = ("tinynet", "experiments", "hydra_plugins")
 AS_PROGRAM = "__name__ == '__main__'"
 
 PLUGIN = "hydra_plugins.hydra_stacked_launcher"
-WORDING, MODES, STORE = "experiments.wording", "experiments.modes", "experiments.store"
+ENTRANCE, STORE = "experiments.entrance", "experiments.store"
+WORDING, MODES = "experiments.wording", "experiments.modes"
 SWEEP, ANALYSIS = "experiments.sweep", "experiments.analysis"
 REPORT, FIGURES = "experiments.report", "experiments.report.figures"
 RUN, UI, BENCHMARK = "experiments.run", "experiments.ui", "experiments.benchmark"
 MAY_IMPORT = {  # nothing imports report, run, ui or benchmark
-    RUN: (SWEEP, STORE, WORDING, PLUGIN),
-    UI: (STORE, WORDING),
-    REPORT: (FIGURES, ANALYSIS, STORE, WORDING, "tinynet"),
-    BENCHMARK: (SWEEP, ANALYSIS, STORE, WORDING, PLUGIN, "tinynet"),
+    RUN: (ENTRANCE, SWEEP, STORE, WORDING, PLUGIN),
+    UI: (ENTRANCE, STORE, WORDING),
+    REPORT: (ENTRANCE, FIGURES, ANALYSIS, STORE, WORDING, "tinynet"),
+    BENCHMARK: (ENTRANCE, SWEEP, ANALYSIS, STORE, WORDING, PLUGIN, "tinynet"),
     FIGURES: (ANALYSIS, MODES, WORDING, "tinynet"),
     SWEEP: (STORE, WORDING, PLUGIN, "tinynet"),
     ANALYSIS: (STORE, MODES, WORDING, "tinynet"),
     STORE: (WORDING,),
     MODES: (WORDING,),
+    ENTRANCE: (),
     WORDING: ("tinynet",),
     PLUGIN: (),
     "tinynet": (),

@@ -160,10 +160,9 @@ def test_log_batch_and_log_metric_write_what_ours_wrote(recorded):
 
 def test_table_and_machine_name_neither_host_nor_user(monkeypatch, tmp_path, capsys):
     def lines(folder):
-        """One line."""
         yield Line("a", 2.0, "s", 1000.0, "3 runs", goal=400)
 
-    monkeypatch.setitem(benchmark.SECTIONS, "trainer", lines)
+    monkeypatch.setitem(benchmark.SECTIONS, "trainer", ("One line.", lines))
     output = tmp_path / "bench.csv"
     benchmark.main(["--only", "trainer", "--output", str(output)])
     text = output.read_text()
