@@ -8,8 +8,7 @@ import argparse
 import base64
 import gc
 import os
-import re
-import shutil
+import shlex
 import sys
 import tempfile
 import time
@@ -18,6 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from experiments.analysis import Analysis, AnalysisError, Margins, analyse
+from experiments.entrance import Arguments, open_streams
+from experiments.report import folder
+from experiments.report.folder import ReportError
 from experiments.report.page import load_templates, render, render_lines
 from experiments.store import StoreError, attach, load_sweep, masked, usual
 from experiments.wording import plural
@@ -32,10 +34,6 @@ MARGINS = {  # of what, below which value, what is right
 LARGEST_SVG = 600_000  # bytes; beyond that the page shows the PNG
 
 
-class ReportError(ValueError):
-    """What is wrong with a setting or the folder of a report: field, value, what is right."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     from experiments.report.figures import studio
 
@@ -46,21 +44,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"reading {masked(given.store)} …")
         with studio() as draw, tempfile.TemporaryDirectory() as made:
             loaded = load_sweep(given.store, given.experiment, given.sweep)
+            output = Path(given.output or Path("reports", folder.slug(loaded.name)))
+            folder.check(output)
             _say(f"comparing {plural(len(loaded.runs), 'run')} of {loaded.name} …")
             analysed = analyse(loaded, given.reference, margins, practical)
             report = Path(made, "report")
             write(analysed, given.store, report, draw)
-            folder = Path(given.output or Path("reports", slug(loaded.name)))
-            _copy(report, folder)
-            attach(given.store, loaded.run_id, report)
+            folder.place(report, output)
+            _attach(given.store, loaded.run_id, report)
     except (AnalysisError, ReportError, StoreError) as fault:
         print(fault, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     seconds = time.perf_counter() - began
-    _say(f"{render_lines(analysed)}\n{folder / 'report.html'} ({seconds:.1f} s)")
+    _say(f"{render_lines(analysed)}\n{shlex.quote(str(output / 'report.html'))} ({seconds:.1f} s)")
     return 0
+
+
+def _attach(store: str, run_id: str, report: Path) -> None:
+    """To the sweep in MLflow, too; where that can't be, the report is there all the same."""
+    try:
+        attach(store, run_id, report)
+    except StoreError as fault:
+        print(f"the report is not attached to the sweep in MLflow: {fault}", file=sys.stderr)
 
 
 def _say(text: str) -> None:
@@ -70,8 +77,8 @@ def _say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("experiments.report", description="Report on a recorded sweep.")
+def _parser() -> Arguments:
+    parser = Arguments("experiments.report", description="Report on a recorded sweep.")
     helps = {
         "store": f"tracking URI ({masked(usual())})".replace("%", "%%"),
         "experiment": "the newest sweep of this experiment; default: the newest of all",
@@ -128,35 +135,20 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value < float("inf")
 
 
-def slug(name: str) -> str:
-    """A file name: nothing that leaves the folder or upsets a shell."""
-    return re.sub(r"[^\w.=+-]+", "_", name).strip("._") or "sweep"
-
-
-def _copy(report: Path, folder: Path) -> None:
-    try:
-        shutil.copytree(report, folder, dirs_exist_ok=True)
-    except OSError as error:
-        fault = error.strerror
-        if isinstance(error, shutil.Error):
-            fault = error.args[0][0][2]  # the first of several
-        raise ReportError(f"output={folder}: {fault}; give a folder that can be written") from None
-
-
-def write(analysed: Analysis, store: str, folder: Path, draw: Callable[[Analysis], list]) -> None:
-    """Write report.html, figures/ and tables/ into a folder. draw: what figures.studio gives."""
+def write(analysed: Analysis, store: str, report: Path, draw: Callable[[Analysis], list]) -> None:
+    """Write report.html, figures/ and tables/ into a new folder. draw: what figures.studio gives."""
     _say("drawing …")
     with ThreadPoolExecutor(1) as pool:
         drawing = pool.submit(draw, analysed.for_pictures())  # by other processes, where there are some
         tables = tables_of(analysed)
-        (folder / "tables").mkdir(parents=True)
+        (report / "tables").mkdir(parents=True)
         for name, table in tables.items():
-            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+            table.to_csv(report / "tables" / f"{name}.csv", index=False)
         load_templates()
         pictures = drawing.result()
-    shown = _written(pictures, folder / "figures")
+    shown = _written(pictures, report / "figures")
     html = render(analysed, shown, list(tables), store)
-    (folder / "report.html").write_text(html, encoding="utf-8")
+    (report / "report.html").write_text(html, encoding="utf-8")
 
 
 def tables_of(analysed: Analysis) -> dict:
@@ -175,13 +167,13 @@ def tables_of(analysed: Analysis) -> dict:
     return {name: table for name, table in tables.items() if len(table)}
 
 
-def _written(pictures: list, folder: Path) -> list[dict]:
+def _written(pictures: list, figures: Path) -> list[dict]:
     """Write the pictures' files; give what the page needs of each."""
-    folder.mkdir()
+    figures.mkdir()
     shown = []
     for picture in pictures:
-        (folder / f"{picture.name}.png").write_bytes(picture.png)
-        (folder / f"{picture.name}.svg").write_bytes(picture.svg)
+        (figures / f"{picture.name}.png").write_bytes(picture.png)
+        (figures / f"{picture.name}.svg").write_bytes(picture.svg)
         small = len(picture.svg) <= LARGEST_SVG
         kind, content = ("svg+xml", picture.svg) if small else ("png", picture.png)
         data = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
@@ -190,8 +182,6 @@ def _written(pictures: list, folder: Path) -> list[dict]:
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):  # a terminal without our symbols gets question marks
-        stream.reconfigure(errors="replace")
-    os.environ["MPLBACKEND"] = "agg"  # a notebook's can't be imported everywhere, and pictures go to files
+    open_streams()
     gc.disable()  # a report makes few cycles, and to look for them takes 0.1 s
     sys.exit(main())
