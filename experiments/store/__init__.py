@@ -3,7 +3,7 @@
 from experiments.store.address import UNDERSTOOD, Address, StoreError, address, link, masked, usual
 from experiments.store.entries import LONGEST, Run
 from experiments.store.loading import Loaded, foreseen, load_sweep, sweeps
-from experiments.store.recording import OpenSweep, attach, open_store
+from experiments.store.recording import OpenSweep, Store, attach, open_store
 from experiments.store.sqlite import prepare
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Loaded",
     "OpenSweep",
     "Run",
+    "Store",
     "StoreError",
     "address",
     "attach",

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import url2pathname
 
 from experiments.store.entries import PARENT
 
@@ -80,6 +81,19 @@ def _sqlite_file(uri: str, place: str) -> Address:
         raise complaint(uri, "a SQLite store is a file; say sqlite:///mlflow.db or sqlite:////full/path.db")
     path = Path(name).absolute()
     return Address(f"sqlite:///{path}", "sqlite", path)
+
+
+def artifact_location(folder: Path) -> str:
+    """A folder as MLflow keeps it: its path, or a URI where MLflow would misread the path."""
+    return folder.as_uri() if re.search(r"[%?#;]", str(folder)) else str(folder)
+
+
+def local_folder(location: str) -> Path | None:
+    """The folder of this machine that artifacts go to; None for any other place."""
+    if location.startswith("file:"):
+        return Path(url2pathname(urlsplit(location).path))
+    folder = Path(location)
+    return folder if folder.is_absolute() else None
 
 
 def _names_host(uri: str) -> bool:

@@ -5,27 +5,50 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from experiments.store import opening
-from experiments.store.address import Address, address, complaint, complaints
+from experiments.store import opening, sqlite
+from experiments.store.address import (
+    Address,
+    StoreError,
+    address,
+    artifact_location,
+    complaint,
+    complaints,
+    local_folder,
+)
 from experiments.store.client import Client, preload
 from experiments.store.entries import SWEEP, Run, checked, complete, context
 from experiments.store.loading import recorded
 from experiments.store.transactions import Tables
 
+TRAINING = "custom_model_development"  # the kind of experiment that MLflow's UI opens on training runs
+INSIDE = "tinynet.artifacts"  # tag of an experiment of ours: where its artifacts go, from the store's folder
+
 
 def open_store(uri: str) -> "Store":
-    """The store that uri names, to record in; a SQLite file is made when missing. Raises StoreError."""
+    """The store that uri names, to record in; a SQLite file is made when missing. Raises StoreError.
+
+    A SQLite file that was moved or copied is told that the artifacts of our experiments are beside it.
+    """
     where = address(uri)
-    return Store(where, opening.writing(where))
+    store = Store(where, opening.writing(where))
+    with complaints(where):
+        moved = moved_places(where)
+        if moved:
+            sqlite.move_artifacts(where.path, moved)
+            store.notice = (
+                f"the store was moved: artifacts go to {where.path.resolve().parent / 'mlruns'} now"
+            )
+    return store
 
 
 class Store:
-    """Where runs are recorded; see open_store."""
+    """Where runs are recorded; see open_store. notice: what was done to it, for its user."""
 
     def __init__(self, where: Address, backend: Tables | Client):
         self.where = where
         self.uri = where.uri
         self.backend = backend
+        self.notice = ""
 
     def open_sweep(
         self, experiment: str, fingerprint: str, name: str, params: Mapping, tags: Mapping, fresh=False
@@ -60,12 +83,13 @@ class Store:
         return str(experiment_id), artifacts
 
     def _make_experiment(self, name: str) -> None:
-        tags = {"mlflow.experimentKind": "custom_model_development"}  # the UI opens on training runs
+        tags = {"mlflow.experimentKind": TRAINING}
         if self.where.path is None:  # MLflow or its server knows the place of artifacts
             Client(self.where).make_experiment(name, None, tags)
             return
-        folder = "".join(c if c.isalnum() else "_" for c in name).encode()[:200].decode(errors="ignore")
-        self.backend.make_experiment(name, str(self.where.path.parent / "mlruns" / folder), tags)
+        inside = _inside(name)
+        location = artifact_location(self.where.path.resolve().parent / inside)
+        self.backend.make_experiment(name, location, tags | {INSIDE: inside})
 
 
 class OpenSweep:
@@ -109,37 +133,93 @@ class OpenSweep:
             self.store.backend.record(self._place, (self.run_id, self._start), runs)
         self._changed = True
 
-    def end(self, status: str, metrics=None, tags=None, texts=None) -> None:
-        """Close the parent: "FINISHED", "FAILED" or "KILLED". Mappings; texts: name of artifact -> text."""
+    def end(self, status: str, metrics=None, tags=None, texts=None) -> str:
+        """Close the parent: "FINISHED", "FAILED" or "KILLED". Mappings; texts: name of artifact -> text.
+
+        Gives why the texts could not be attached, which leaves the parent closed all the same; else "".
+        """
         with complaints(self.store.where):
             parent = checked(Run(self.name, "", {}, metrics or {}, {}, tags or {}))
             self.store.backend.close(self.run_id, status, parent)
-            if texts:  # last: whatever becomes of them, the parent is closed
-                self._attach_texts(texts)
             if self._changed:
                 self.store.backend.analyze()
+        try:
+            self._attach_texts(texts or {})
+        except StoreError as fault:
+            return f"{' and '.join(texts)} not attached: {fault}"
+        return ""
 
     def _attach_texts(self, texts: Mapping[str, str]) -> None:
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary, "artifacts")  # of the usual mode, which is copied with it
-            folder.mkdir()
+        with complaints(self.store.where), tempfile.TemporaryDirectory() as folder:
             for name, text in texts.items():
-                (folder / name).write_text(text, encoding="utf-8")
+                Path(folder, name).write_text(text, encoding="utf-8")
             copy_artifacts(self.store.where, folder, f"{self._place[1]}/{self.run_id}/artifacts")
 
 
 def attach(uri: str, run_id: str, folder: str | Path) -> None:
-    """Attach the files of a folder to a run, as artifacts."""
+    """Attach the files of a folder to a run, as artifacts; its subfolders replace those that are there.
+
+    Raises StoreError where they can't be written.
+    """
     with opening.reading(uri) as (where, backend):
-        copy_artifacts(where, folder, backend.artifacts(run_id))
+        artifacts = backend.artifacts(run_id)
+        for old, new in moved_places(where).items():
+            if artifacts.startswith(f"{old}/"):
+                artifacts = new + artifacts.removeprefix(old)
+        copy_artifacts(where, folder, artifacts)
 
 
 def copy_artifacts(where: Address, folder: str | Path, artifacts: str) -> None:
     """Copy the files of a folder to the place of a run's artifacts, a folder or a URI that MLflow knows."""
-    if Path(artifacts).is_absolute():
-        shutil.copytree(folder, artifacts, dirs_exist_ok=True)
-        return
-    preload()
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+    place = local_folder(artifacts)
+    try:
+        if place is not None:
+            _copy(Path(folder), place)
+            return
+        preload()
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    get_artifact_repository(artifacts, tracking_uri=where.uri).log_artifacts(str(folder))
+        get_artifact_repository(artifacts, tracking_uri=where.uri).log_artifacts(str(folder))
+    except Exception as error:  # of whichever service, or of a package for it that isn't there
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise complaint(where.uri, f"artifacts can't be written to {place or artifacts}: {reason}") from error
+
+
+def _copy(folder: Path, place: Path) -> None:
+    for part in folder.iterdir():
+        if part.is_dir():
+            shutil.rmtree(place / part.name, ignore_errors=True)
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            copy = place / file.relative_to(folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+
+
+def moved_places(where: Address) -> dict[str, str]:
+    """Where a SQLite store says that artifacts go -> beside it as it stands now; of experiments of ours."""
+    moved = {}
+    for name, location, tags in sqlite.experiments(where.path) if where.path else ():
+        inside = _inside_of(name, location, tags)
+        if inside is None:
+            continue
+        beside = [folder / inside for folder in (where.path.resolve().parent, where.path.parent)]
+        if local_folder(location).resolve() not in [folder.resolve() for folder in beside]:
+            moved[location] = artifact_location(beside[0])
+    return moved
+
+
+def _inside_of(name: str, location: str, tags: Mapping[str, str]) -> str | None:
+    """Where the artifacts of an experiment go, from the store's folder; None for one that isn't ours."""
+    if local_folder(location) is None:
+        return None
+    if INSIDE in tags:
+        return tags[INSIDE]
+    inside = _inside(name)  # made before there was the tag
+    is_ours = tags.get("mlflow.experimentKind") == TRAINING and location.endswith(f"/{inside}")
+    return inside if is_ours else None
+
+
+def _inside(name: str) -> str:
+    folder = "".join(c if c.isalnum() else "_" for c in name).encode()[:200].decode(errors="ignore")
+    return f"mlruns/{folder}"

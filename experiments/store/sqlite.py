@@ -6,10 +6,11 @@ import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from experiments.store.address import PATIENCE, complaint
@@ -36,13 +37,12 @@ def check(path: Path, write: bool) -> None:
         in_turns(lambda: database.execute("SELECT version_num FROM alembic_version").fetchall(), PATIENCE)
 
 
-def in_turns(attempt: Callable[[], object], patience: float) -> None:
+def in_turns(attempt: Callable[[], Any], patience: float) -> Any:
     """Call attempt, that waits for a TURN only, until SQLite no longer says that it is locked."""
     until = time.monotonic() + patience
     while True:
         try:
-            attempt()
-            return
+            return attempt()
         except Exception as error:
             if "is locked" not in str(error) or time.monotonic() > until:
                 raise
@@ -129,3 +129,30 @@ def _delete_abandoned(path: Path) -> None:
                 os.kill(process, 0)
             except ProcessLookupError:
                 file.unlink(missing_ok=True)
+
+
+def experiments(path: Path) -> list[tuple[str, str, dict[str, str]]]:
+    """Of each experiment its name, where its artifacts go, and its tags."""
+    with closing(sqlite3.connect(path, timeout=TURN)) as database:
+        query = "SELECT experiment_id, name, artifact_location FROM experiments"
+        rows = in_turns(database.execute(query).fetchall, PATIENCE)
+        tags = {row[0]: {} for row in rows}
+        query = "SELECT experiment_id, key, value FROM experiment_tags"
+        for experiment_id, key, value in in_turns(database.execute(query).fetchall, PATIENCE):
+            tags[experiment_id][key] = value
+    return [(name, location, tags[experiment_id]) for experiment_id, name, location in rows]
+
+
+def move_artifacts(path: Path, moved: Mapping[str, str]) -> None:
+    """Let experiments and their runs have their artifacts in another place; moved: old -> new."""
+    experiment = "UPDATE experiments SET artifact_location = :new WHERE artifact_location = :old"
+    runs = (
+        "UPDATE runs SET artifact_uri = :new || substr(artifact_uri, length(:old) + 1) "
+        "WHERE instr(artifact_uri, :old || '/') = 1"
+    )
+    places = [{"old": old, "new": new} for old, new in moved.items()]
+    with closing(sqlite3.connect(path, timeout=TURN)) as database:
+        in_turns(lambda: database.execute("BEGIN IMMEDIATE"), PATIENCE)
+        database.executemany(experiment, places)
+        database.executemany(runs, places)
+        in_turns(database.commit, PATIENCE)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.store import OpenSweep, Run, StoreError, foreseen, link, masked, open_store, usual
+from experiments.store import OpenSweep, Run, Store, StoreError, foreseen, link, masked, open_store, usual
 from experiments.sweep import terminal
 from experiments.sweep.origin import digest, provenance
 from experiments.sweep.runs import LARGEST_STACK, Trained, finished_runs, planned_run, train
@@ -33,7 +33,7 @@ def run_alone(config: DictConfig) -> float:
         print(settings.name())
         return np.nan
     try:
-        store = open_store(config.tracking.uri)  # before training: it may not be there
+        store = _opened(config.tracking.uri)  # before training: it may not be there
         trained = _trained(settings)
         print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
         (run,) = finished_runs([settings], trained)
@@ -42,6 +42,13 @@ def run_alone(config: DictConfig) -> float:
         raise SystemExit(str(fault)) from None
     print(f"{run.tags['outcome']}; recorded as run {run_id} in {masked(config.tracking.uri)}")
     return _final_error(run)
+
+
+def _opened(uri: str) -> Store:
+    store = open_store(uri)
+    if store.notice:
+        print(store.notice, flush=True)
+    return store
 
 
 def _trained(settings: Settings) -> Trained:
@@ -125,7 +132,7 @@ class SweepTask(AbstractContextManager):
         self.also = tuple(key for key in axes if key not in NAMED)
         experiment = self.config.tracking.experiment
         command = shlex.join(["python", "-m", "experiments.run", *map(masked, sys.argv[1:])])
-        self.sweep = open_store(self.uri).open_sweep(
+        self.sweep = _opened(self.uri).open_sweep(
             experiment,
             fingerprint=digest(*sorted(job_of)),
             name=f"{experiment}-{time.strftime('%Y%m%d-%H%M%S')}",
@@ -177,8 +184,9 @@ class SweepTask(AbstractContextManager):
         if self.seconds["train"]:  # a command that trains nothing leaves those of the one that did
             metrics |= {f"seconds.{phase}": spent for phase, spent in self.seconds.items()}
         config = masked(OmegaConf.to_yaml(self.config, resolve=True))
+        missing = ""
         try:
-            self.sweep.end(status, metrics, texts={"config.yaml": config})
+            missing = self.sweep.end(status, metrics, texts={"config.yaml": config})
         except StoreError:
             whole = False  # the same command closes it
             if error is None:
@@ -188,6 +196,8 @@ class SweepTask(AbstractContextManager):
             if whole:
                 print(f"\n{terminal.summary(self.results.values())}\n")
             print(self._ending(whole), flush=True)
+            if missing:
+                print(missing, file=sys.stderr)
 
     def _ending(self, whole: bool) -> str:
         """How long the sweep took, where it is, what to do next."""

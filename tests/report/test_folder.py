@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from experiments.report import __main__ as report
 from experiments.report import folder
+from experiments.store import StoreError
 from tests.report.conftest import ANALYTIC, NUMERIC, runs_of
 
 
@@ -75,3 +76,18 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_work(uri, tmp_path, cap
     assert error.endswith("; give --output a folder that can be written\n")
     assert error.count("\n") == 1
     assert [file.name for file in tmp_path.iterdir()] == ["a file"]
+
+
+def test_a_report_that_cannot_be_attached_is_there_and_a_line_says_so(uri, tmp_path, capsys, monkeypatch):
+    def refuse(uri, run_id, folder):
+        raise StoreError("no room for artifacts")
+
+    monkeypatch.setattr(report, "attach", refuse)
+    monkeypatch.setattr(
+        report, "write", lambda analysed, store, place, draw: written(place, "tables/runs.csv")
+    )
+    assert report.main(["--store", uri, "--output", str(tmp_path / "a b")]) == 0
+    said = capsys.readouterr()
+    assert said.err == "the report is not attached to the sweep in MLflow: no room for artifacts\n"
+    assert f"'{tmp_path}/a b/report.html'" in said.out
+    assert (tmp_path / "a b" / "report.html").exists()

@@ -4,7 +4,6 @@ import itertools
 import shutil
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,6 @@ from experiments.store import (
     entries,
     load_sweep,
     open_store,
-    recording,
     sqlite,
     transactions,
 )
@@ -194,23 +192,6 @@ def test_names_that_mlflow_refuses_are_refused(uri, change, says):
 def test_a_curve_must_have_rising_steps():
     with pytest.raises(ValueError, match="steps rising"):
         entries.checked(Run("r", "f", {}, curves={"error": (np.array([0, 2, 1]), np.zeros(3))}))
-
-
-def test_a_sweep_is_closed_even_if_its_artifacts_have_no_place(uri, monkeypatch):
-    def refuse(*_):
-        raise OSError("no space")
-
-    monkeypatch.setattr(recording, "copy_artifacts", refuse)
-    with pytest.raises(StoreError, match="no space"):
-        record(open_store(uri), some_runs(1))
-    assert load_sweep(uri).status == "FINISHED"
-
-
-def test_artifacts_of_an_experiment_with_a_long_name_can_be_read_by_all_who_may_read_the_store(uri):
-    sweep = record(open_store(uri), some_runs(1), experiment="実験" * 50)
-    folder = Path(open_store(uri).backend.artifacts(sweep.run_id))
-    assert (folder / "config.yaml").read_text() == "seed: 1\n"
-    assert folder.stat().st_mode == folder.parent.stat().st_mode
 
 
 def test_an_interrupted_wait_for_a_lock_leaves_the_patience_of_the_next(uri, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 import tinynet
 from experiments.store import OpenSweep, load_sweep, sweeps
 from experiments.sweep import SweepTask
-from tests.sweep.commands import ROOT, process, run, store
+from tests.sweep.commands import ROOT, process, run, says, store
 from tinynet import gradients
 
 
@@ -62,6 +62,19 @@ def test_pairs_share_their_start_and_differ_in_mode(quick):
     for _, pair in sweep.runs.groupby("tags.pair"):
         assert sorted(pair["tags.mode"]) == ["analytic", "numeric h=1e-4"]
         assert pair["tags.start"].nunique() == 1
+
+
+def test_artifacts_without_a_place_stop_no_sweep_and_a_store_that_moved_is_told_of_it(tmp_path):
+    words = ("-m", "seed=0,1", "n_epochs=3")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "mlruns").write_text("a file, no folder")
+    printed = run(home, *words)
+    assert "finished in" in printed
+    assert says("config.yaml not attached: tracking.uri=.*: Not a directory", printed)
+    assert load_sweep(store(home)).status == "FINISHED"
+    moved = home.rename(tmp_path / "moved")
+    assert f"the store was moved: artifacts go to {moved / 'mlruns'} now" in run(moved, *words)
 
 
 def test_workers_in_other_processes_record_the_same_rows(quick, tmp_path):
