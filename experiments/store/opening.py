@@ -64,7 +64,9 @@ def _engine(where: Address):
     try:
         dialect = sqlalchemy.make_url(where.uri).get_backend_name()
         waits = {"sqlite": {"timeout": PATIENCE}, "mssql": {}}.get(dialect, {"connect_timeout": 5})
-        return sqlalchemy.create_engine(where.uri, connect_args=waits, pool_pre_ping=True)
+        # A file is shut after each transaction; a database is asked whether it still answers.
+        pool = sqlalchemy.NullPool if dialect == "sqlite" else sqlalchemy.QueuePool
+        return sqlalchemy.create_engine(where.uri, connect_args=waits, poolclass=pool, pool_pre_ping=True)
     except ModuleNotFoundError as error:
         hint = "pip install 'tinynet[postgres]'" if "psycopg" in str(error) else f"install {error.name}"
         raise complaint(where.uri, f"its driver is missing; {hint}") from None

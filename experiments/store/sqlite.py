@@ -33,7 +33,7 @@ def check(path: Path, write: bool) -> None:
     if path.stat().st_size == 0:
         raise complaint(uri, "is an empty file, no store; delete it or name another file")
     mode = "rw" if os.access(path, os.W_OK) else "ro"  # rw: what a killed writer left is rolled back
-    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", TURN, uri=True)) as database:
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", timeout=TURN, uri=True)) as database:
         in_turns(lambda: database.execute("SELECT version_num FROM alembic_version").fetchall(), PATIENCE)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from experiments.store import StoreError, load_sweep, open_store, opening, sqlite
 from tests.store.runs import ROOT, record, rows, some_runs
@@ -105,9 +106,10 @@ def test_a_store_that_can_only_be_read_is_read_and_not_recorded_in(uri, monkeypa
 def test_a_full_disk_is_named_and_leaves_the_store_whole(uri):
     store = open_store(uri)
     sweep = store.open_sweep("convergence", "f00d", "first", {}, {})
-    with store.backend.engine.connect() as connection:  # the pool's one connection, which keeps the limit
+    with store.backend.engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
+    limit = f"PRAGMA max_page_count = {pages + 2}"
+    event.listen(store.backend.engine, "connect", lambda connection, _: connection.execute(limit))
     before = rows(uri)
     with pytest.raises(StoreError, match="no space is left"):
         sweep.record(some_runs(40))
