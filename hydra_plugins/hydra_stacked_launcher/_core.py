@@ -81,7 +81,7 @@ class Launch:
             faults += [(index, message) for message in self._check_job(index)]
         if faults:
             n_bad = len({index for index, _ in faults})
-            head = f"{n_bad} of {len(self.jobs)} jobs can't be run, so none was started:"
+            head = f"{n_bad:,} of {len(self.jobs):,} jobs can't be run, so none was started:"
             raise Fault("\n  ".join([head, *fault_lines(sorted(faults), self.overrides)]))
 
     def _check_job(self, index: int) -> list[str]:

@@ -19,7 +19,7 @@ class FailedJobs(Fault):
     """Jobs that failed while the others went on: errors by index of the job in the sweep."""
 
     def __init__(self, errors: Mapping[int, Exception], job_overrides: Sequence[Sequence[str]]) -> None:
-        head = f"{len(errors)} of {len(job_overrides)} jobs failed"
+        head = f"{len(errors):,} of {len(job_overrides):,} jobs failed"
         if len(errors) < len(job_overrides):
             head += "; the others are recorded"
         faults = [(index, f"{type(error).__name__}: {one_line(error)}") for index, error in errors.items()]

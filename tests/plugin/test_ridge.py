@@ -32,7 +32,8 @@ def swept(*words, code=0):
 
 def results():
     """The file's lines, sorted: (alpha, n_features, fold) and error."""
-    rows = csv.reader(Path("results.csv").read_text().splitlines())
+    head, *rows = csv.reader(Path("results.csv").read_text().splitlines())
+    assert head == ["alpha", "n_features", "fold", "error"]
     return sorted((tuple(map(float, settings)), float(error)) for *settings, error in rows)
 
 
@@ -77,9 +78,22 @@ def test_the_same_command_runs_only_what_is_missing():
     swept("-m", *FEW)
     whole = results()
     lines = Path("results.csv").read_text().splitlines(keepends=True)
-    Path("results.csv").write_text("".join(lines[:3]))
+    Path("results.csv").write_text("".join(lines[:4]))
     assert swept("-m", *FEW) == "3 of 8 jobs are done; 5 to go in 2 stacks\n"
     assert results() == whole
+
+
+def test_settings_that_make_no_sense_are_told_together():
+    printed = swept("-m", "alpha=-1,nan,x,1", "n_features=51,5", "fold=0.5,0", code=1)
+    assert printed.splitlines()[:6] == [
+        "15 of 16 jobs can't be run, so none was started:",
+        "  alpha=-1 (4 jobs): alpha: -1.0; give 0 or more",
+        "  alpha=nan (4 jobs): alpha: nan; give 0 or more",
+        "  alpha=x (4 jobs): could not convert string to float: 'x'",
+        "  alpha=1 n_features=51 (2 jobs): n_features: 51; give 1 to 50",
+        "  alpha=1 n_features=5 fold=0.5: fold: 0.5; give 0 to 9",
+    ]
+    assert not Path("results.csv").exists()
 
 
 def test_one_singular_matrix_costs_its_own_job_only():

@@ -5,7 +5,6 @@ python ridge.py -m                        all 1,000 of conf/config.yaml, many at
 python ridge.py -m hydra/launcher=basic   the same one by one, as Hydra does
 """
 
-import csv
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ import hydra
 import numpy as np
 
 N_ROWS, N_FEATURES, N_FOLDS = 200, 50, 10
+RESULTS = Path("results.csv")
 
 
 class Job(NamedTuple):
@@ -23,13 +23,14 @@ class Job(NamedTuple):
 
 def read(config):
     """The settings of a job."""
-    if config.alpha < 0:
-        raise ValueError(f"alpha: {config.alpha}; give 0 or more")
-    if config.n_features not in range(1, N_FEATURES + 1):
-        raise ValueError(f"n_features: {config.n_features}; give 1 to {N_FEATURES}")
-    if config.fold not in range(N_FOLDS):
-        raise ValueError(f"fold: {config.fold}; give 0 to {N_FOLDS - 1}")
-    return Job(config.alpha, config.n_features, config.fold)
+    job = Job(float(config.alpha), config.n_features, config.fold)
+    if not job.alpha >= 0:
+        raise ValueError(f"alpha: {job.alpha}; give 0 or more")
+    if job.n_features not in range(1, N_FEATURES + 1):
+        raise ValueError(f"n_features: {job.n_features}; give 1 to {N_FEATURES}")
+    if job.fold not in range(N_FOLDS):
+        raise ValueError(f"fold: {job.fold}; give 0 to {N_FOLDS - 1}")
+    return job
 
 
 def data():
@@ -56,9 +57,14 @@ def fit(jobs):
     return error.mean(axis=1, where=held_out).tolist()
 
 
-def write(path, jobs, errors):
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([*job, error] for job, error in zip(jobs, errors, strict=True))
+def keep(jobs, errors):
+    """Add a line for each job, all or none: whenever the command is killed, the file is whole."""
+    text = RESULTS.read_text() if RESULTS.exists() else "alpha,n_features,fold,error\n"
+    for job, error in zip(jobs, errors, strict=True):
+        text += f"{job.alpha},{job.n_features},{job.fold},{error}\n"
+    part = RESULTS.with_suffix(".part")
+    part.write_text(text)
+    part.replace(RESULTS)
 
 
 class RidgeSweep:
@@ -68,21 +74,21 @@ class RidgeSweep:
     train = staticmethod(fit)
 
     def __init__(self, config):
-        self.path = Path(config.results)
+        """config: that of the sweep, which this task does not need."""
 
     def shape(self, job):
         return job.n_features
 
     def record(self, stack, errors):
-        write(self.path, stack, errors)
+        keep(stack, errors)
         return errors
 
     def done(self, jobs):
         """What the file holds: the same command again goes on where it was stopped."""
-        if not self.path.exists():
+        if not RESULTS.exists():
             return {}
-        rows = np.loadtxt(self.path, delimiter=",", ndmin=2).tolist()
-        errors = {tuple(settings): error for *settings, error in rows}
+        rows = np.loadtxt(RESULTS, delimiter=",", skiprows=1, ndmin=2)
+        errors = {tuple(settings): error for *settings, error in rows.tolist()}
         return {index: errors[job] for index, job in enumerate(jobs) if job in errors}
 
 
@@ -90,7 +96,7 @@ def main(config):
     """One job, like any Hydra task."""
     job = read(config)
     errors = fit([job])
-    write(config.results, [job], errors)
+    keep([job], errors)
     print(*job, *errors)
     return errors[0]
 
