@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import os
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -70,6 +71,7 @@ class Launch:
         self.loader = launcher.hydra_context.config_loader
         self.callbacks = launcher.hydra_context.callbacks
         self.composer = Composer(self.loader, launcher.config)
+        self._names = functools.cache(lambda: names_in(self.loader, launcher.config))  # 10 ms
         self.jobs: list[Any] = [None] * len(overrides)
         self.returns: dict[int, JobReturn] = {}
 
@@ -81,15 +83,15 @@ class Launch:
             faults += [(index, message) for message in self._check_job(index)]
         if faults:
             n_bad = len({index for index, _ in faults})
-            head = f"{n_bad:,} of {len(self.jobs):,} jobs can't be run, so none was started:"
-            raise Fault("\n  ".join([head, *fault_lines(sorted(faults), self.overrides)]))
+            summary = f"{n_bad:,} of {len(self.jobs):,} jobs can't be run, so none was started:"
+            raise Fault("\n  ".join([summary, *fault_lines(sorted(faults), self.overrides)]))
 
     def _check_job(self, index: int) -> list[str]:
         """Its faults."""
         try:
             config, whole = self.composer.compose(self.overrides[index], self.first + index)
         except Exception as error:  # Hydra's, of what the overrides say
-            return [message_of(error, lambda: names_in(self.loader, self.launcher.config))]
+            return [message_of(error, self._names)]
         try:
             with hydra_config(whole):
                 self.jobs[index] = self.task.check(config)

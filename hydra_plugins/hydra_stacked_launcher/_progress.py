@@ -19,7 +19,8 @@ def head(n_done: int, n_jobs: int, n_stacks: int) -> str:
     if n_done == 0:
         return f"{jobs} in {stacks}"
     if n_done < n_jobs:
-        return f"{n_done:,} of {jobs} are done; {n_jobs - n_done:,} to go in {stacks}"
+        are = "is" if n_done == 1 else "are"
+        return f"{n_done:,} of {jobs} {are} done; {n_jobs - n_done:,} to go in {stacks}"
     return "the 1 job is done" if n_jobs == 1 else f"all {jobs} are done"
 
 

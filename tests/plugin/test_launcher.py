@@ -7,6 +7,7 @@ import pytest
 from hydra.core.utils import JobStatus
 from hydra.errors import CompactHydraException
 
+from hydra_plugins.hydra_stacked_launcher import _core
 from tests.plugin.tasks import Tracked, stacks, sweep
 
 
@@ -70,6 +71,17 @@ def test_a_bad_job_gets_one_line_that_says_what_is_wrong(axis, line):
     with pytest.raises(CompactHydraException, match=re.escape(line)) as caught:
         sweep(Tracked(), axis)
     assert all(len(text) < 110 for text in str(caught.value).splitlines())
+
+
+def test_the_names_that_there_are_are_asked_once_for_all_jobs(monkeypatch):
+    asked = []
+    names_in = _core.names_in
+    monkeypatch.setattr(_core, "names_in", lambda *of: asked.append(of) or names_in(*of))
+    with pytest.raises(
+        CompactHydraException, match=r"3 of 3 jobs .*\n  sede: no such setting; did you mean seed"
+    ):
+        sweep(Tracked(), "sede=1,2,3")
+    assert len(asked) == 1
 
 
 def test_an_error_of_check_that_is_no_fault_of_the_job_is_not_folded():

@@ -54,6 +54,7 @@ def on_a_terminal(*words):
 @pytest.mark.parametrize(("counts", "said"), [
     ((0, 1000, 3), "1,000 jobs in 3 stacks"), ((0, 1, 1), "1 job in 1 stack"),
     ((400, 1000, 2), "400 of 1,000 jobs are done; 600 to go in 2 stacks"),
+    ((1, 2, 1), "1 of 2 jobs is done; 1 to go in 1 stack"),
     ((1000, 1000, 0), "all 1,000 jobs are done"), ((1, 1, 0), "the 1 job is done"),
 ])  # fmt: skip
 def test_the_head_says_what_is_done_and_what_is_to_do(counts, said):
@@ -64,7 +65,7 @@ def test_the_stacks_told_are_the_stacks_trained(capsys):
     task = Tracked(done={0: "kept"})
     sweep(task, "seed=range(0,10)", "width=4,8", "hydra.launcher.max_stack=4")
     n_stacks = len([entry for entry in task.calls if entry[0] == "record"])
-    assert capsys.readouterr().out == f"1 of 20 jobs are done; 19 to go in {n_stacks} stacks\n"
+    assert capsys.readouterr().out == f"1 of 20 jobs is done; 19 to go in {n_stacks} stacks\n"
 
 
 def test_a_terminal_shows_a_bar_with_rate_time_left_and_failures():
