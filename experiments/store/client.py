@@ -6,10 +6,13 @@ when its sweep is run again.
 
 import logging
 import os
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
@@ -38,17 +41,32 @@ def preload() -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints what we raise
 
 
-class Client:
-    """A store behind an MlflowClient."""
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process of a user at a time, on this machine; MLflow has nothing that would do so for several."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
 
-    def __init__(self, where: Address):
+    with open(Path(tempfile.gettempdir(), f"tinynet-{os.getuid()}.lock"), "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
+        yield
+
+
+class Client:
+    """A store behind an MlflowClient. notice: what a user is told before it is used."""
+
+    def __init__(self, where: Address, notice: str = ""):
         preload()
         from mlflow import MlflowClient, entities
 
         self.where = where
+        self.notice = notice
         self.client = MlflowClient(tracking_uri=where.uri)
         self.entities = entities
         self._recorded = {}  # parent -> fingerprint -> its runs as (run id, whether FINISHED)
+        self._loaded = {}  # parent -> its children as MLflow's runs
         if where.kind == "server":  # ask something small: one that is dead or frozen is known within seconds
             path = "/api/2.0/mlflow/experiments/search"
             self._http("POST", path, json={"max_results": 1}, timeout=GREETING, max_retries=1)
@@ -66,10 +84,10 @@ class Client:
             return None
         return experiment.experiment_id, experiment.lifecycle_stage, experiment.artifact_location
 
-    def make_experiment(self, name: str, folder: str | None, tags: dict[str, str]) -> None:
-        """Make it unless it is there; folder: where its artifacts go, None where the store knows."""
+    def make_experiment(self, name: str, location: str | None, tags: dict[str, str]) -> None:
+        """Make it unless it is there; location: where its artifacts go, None where the store knows."""
         try:
-            self.client.create_experiment(name, folder, tags)
+            self.client.create_experiment(name, location, tags)
         except Exception as error:  # another process may have been first
             if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -88,19 +106,15 @@ class Client:
 
     def open_parent(self, place, fingerprint: str, run: Run, fresh: bool) -> tuple[str, int, str, bool]:
         """The sweep's run id, start time, name, and whether it was there before."""
-        same_sweep = ([place[0]], f"tags.{SWEEP} = '{fingerprint}'", NEWEST_FIRST)
-        there = [] if fresh else self._search(*same_sweep)
-        if there:
-            continued = True
-            parent = there[0].info
-            self.client.update_run(parent.run_id, status="RUNNING")
-        else:
-            made = self._write(place, run, now(), None)
-            parent = made if fresh else self._search(*same_sweep)[-1].info
-            continued = parent.run_id != made.run_id
-            if continued:  # of processes doing this at once, all take the first one's
-                self.client.delete_run(made.run_id)
-        return parent.run_id, parent.start_time, parent.run_name, continued
+        condition = f"tags.{SWEEP} = '{fingerprint}'"
+        with _alone():
+            there = [] if fresh else self._search([place[0]], condition, NEWEST_FIRST)
+            if there:
+                self.client.update_run(there[0].info.run_id, status="RUNNING")
+                parent = there[0].info
+            else:
+                parent = self._write(place, run, now(), None)
+        return parent.run_id, parent.start_time, parent.run_name, bool(there)
 
     def record(self, place, parent: tuple[str, int] | None, runs: Sequence[Run]) -> list[str]:
         """Write the runs that aren't there and FINISHED; their ids."""
@@ -136,11 +150,19 @@ class Client:
             pool.shutdown(cancel_futures=True)
 
     def _write(self, place, run: Run, time: int, status: str | None):
-        made = self.client.create_run(place[0], time, dict(run.tags), run.name).info
-        self._log(made.run_id, run, time)
-        if status:
-            self.client.set_terminated(made.run_id, status, time)
-        return made
+        while True:
+            made = self.client.create_run(place[0], time, dict(run.tags), run.name).info
+            try:
+                self._log(made.run_id, run, time)
+                if status:
+                    self.client.set_terminated(made.run_id, status, time)
+                return made
+            except Exception as error:
+                # Another process that records the same may have taken the run for one that a dead one left.
+                if getattr(error, "error_code", "") != "INVALID_PARAMETER_VALUE":
+                    raise
+                if self.client.get_run(made.run_id).info.lifecycle_stage != "deleted":
+                    raise
 
     def _log(self, run_id: str, run: Run, time: int) -> None:
         params = [self.entities.Param(key, value) for key, value in sorted(run.params.items())]
@@ -177,7 +199,7 @@ class Client:
         return self._search([experiment_id], f"tags.`{PARENT}` = '{parent}'")
 
     def sweeps(self, experiment: str | None, fingerprint: str = "%") -> list[dict]:
-        """As Tables.sweeps."""
+        """As Queries.sweeps."""
         experiments = self.client.search_experiments()
         names = {e.experiment_id: e.name for e in experiments if experiment in (None, e.name)}
         if not names:
@@ -191,26 +213,27 @@ class Client:
 
     def children(self, parent: str) -> list[tuple]:
         """Rows (run id, name, status)."""
-        runs = {}
-        for run in self._children(parent):  # processes doing the same at once may have written one twice
-            fingerprint = run.data.tags.get(FINGERPRINT, run.info.run_id)
-            if fingerprint not in runs or runs[fingerprint].info.status != "FINISHED":
-                runs[fingerprint] = run
-        self._loaded = {run.info.run_id: run for run in runs.values()}
-        return [(run_id, run.info.run_name, run.info.status) for run_id, run in self._loaded.items()]
+        self._loaded[parent] = self._children(parent)
+        return [(run.info.run_id, run.info.run_name, run.info.status) for run in self._loaded[parent]]
 
     def contents(self, parent: str, of_children: bool) -> dict[str, list[tuple]]:
-        """As Tables.contents; of the children that `children` has just found."""
-        runs = self._loaded if of_children else {parent: self.client.get_run(parent)}
+        """As Queries.contents; of the children that `children` found last, if it was asked."""
+        if of_children:
+            if parent not in self._loaded:
+                self.children(parent)
+            runs = self._loaded[parent]
+        else:
+            runs = [self.client.get_run(parent)]
         contents = {"params": [], "tags": [], "metrics": []}
-        for run_id, run in runs.items():
+        for run in runs:
+            run_id = run.info.run_id
             contents["params"] += [(run_id, *item) for item in run.data.params.items()]
             contents["tags"] += [(run_id, *item) for item in run.data.tags.items()]
             contents["metrics"] += [(run_id, m.key, m.value, m.step) for m in run.data._metric_objs]
         return contents
 
     def curves(self, parent: str, key: str, run_ids: Sequence[str], n_steps: int) -> np.ndarray:
-        """As Tables.curves; as many runs a request as a server allows its UI: 100, and 25,000 values."""
+        """As Queries.curves; as many runs a request as a server allows its UI: 100, and 25,000 values."""
         size = max(1, min(100, 25_000 // n_steps))
         portions = [list(run_ids[at : at + size]) for at in range(0, len(run_ids), size)]
         in_bulk = self.where.kind == "server" and n_steps <= 25_000

@@ -90,7 +90,17 @@ def _table(children: Sequence[tuple], contents: Mapping) -> tuple["pd.DataFrame"
     table = pd.concat(parts, axis=1)
     params = sorted(parts[1], key=lambda column: (column == "params.seed", column))
     fingerprint = [column for column in parts[3] if column == "tags.fingerprint"]
-    return table.sort_values([*params, *fingerprint, "status", "run_id"], ignore_index=True), last_steps
+    table = table.sort_values([*params, *fingerprint, "status", "run_id"], ignore_index=True)
+    return _each_once(table, fingerprint), last_steps
+
+
+def _each_once(table: "pd.DataFrame", fingerprint: Sequence[str]) -> "pd.DataFrame":
+    """Processes that do the same at once, through MLflow's client, may both have recorded a run."""
+    if not fingerprint:
+        return table
+    finished_first = table.sort_values("status", key=lambda status: status != "FINISHED", kind="stable")
+    again = finished_first.duplicated(fingerprint) & finished_first["tags.fingerprint"].notna()
+    return table[~again.sort_index()].reset_index(drop=True)
 
 
 def _parsed(column: "pd.Series") -> "pd.Series":

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from experiments.store import Run, StoreError, client, entries, load_sweep, open_store
-from tests.store.runs import record, rows, same, some_runs
+from experiments.store import Run, StoreError, client, entries, load_sweep, open_store, recording
+from tests.store.runs import by_client, record, rows, same, some_runs
 
 pytestmark = [
     pytest.mark.usefixtures("starting"),
@@ -21,6 +21,7 @@ def test_a_server_holds_the_same_as_a_database(server, uri):
     record(open_store(uri), runs)
     record(open_store(address), runs)
     ours, theirs = rows(uri), rows(behind)
+    ours["experiment_tags"] = [row for row in ours["experiment_tags"] if row[0] != recording.INSIDE]
     for table in ours:
         assert ours[table] == theirs[table], table
     same(load_sweep(address), load_sweep(behind))
@@ -59,3 +60,29 @@ def test_a_frozen_server_is_known_within_seconds(server, monkeypatch):
         assert time.monotonic() - began < 5
     finally:
         server.process.send_signal(signal.SIGCONT)
+
+
+def test_a_run_that_another_process_takes_for_a_dead_one_is_written_again(uri, monkeypatch):
+    """Two processes record the same sweep: one finds a run that the other is writing, and replaces it."""
+    runs = some_runs(2)
+    one, other = (by_client(uri).open_sweep("convergence", "f00d", "first", {}, {}) for _ in range(2))
+    log = one.store.backend.client.log_batch
+    asked = []
+
+    def log_after_the_other(*arguments):
+        asked.append(arguments)
+        if len(asked) == 1:
+            other.record(runs)
+        return log(*arguments)
+
+    monkeypatch.setattr(one.store.backend.client, "log_batch", log_after_the_other)
+    one.record(runs)
+    loaded = load_sweep(uri)
+    assert list(loaded.runs["status"]) == ["FINISHED"] * 2
+    assert list(loaded.runs["tags.fingerprint"]) == [run.fingerprint for run in runs]
+
+
+def test_contents_of_children_are_there_without_asking_for_the_children_first(uri):
+    sweep = record(by_client(uri), some_runs(2))
+    contents = by_client(uri).backend.contents(sweep.run_id, of_children=True)
+    assert len({run_id for run_id, *_ in contents["params"]}) == 2

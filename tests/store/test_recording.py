@@ -88,12 +88,13 @@ def test_run_ids_follow_from_parent_and_fingerprint_and_begin_with_the_time():
     assert entries.new_run_id(7, "a", "x") == entries.new_run_id(7, "a", "x")
 
 
-def test_stores_opened_at_once_open_one_sweep(uri):
+@pytest.mark.parametrize("opened", [open_store, by_client], ids=["tables", "client"])
+def test_stores_opened_at_once_open_one_sweep(uri, opened):
     open_store(uri).record_run("convergence", some_runs(1)[0])
     found, gate = [], threading.Barrier(6)
 
     def start():
-        store = open_store(uri)
+        store = opened(uri)
         gate.wait()
         sweep = store.open_sweep("convergence", "f00d", "first", {}, {})
         sweep.record(some_runs())
