@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import url2pathname
@@ -46,7 +44,7 @@ class NoStore(StoreError):
 class Address:
     """A tracking URI, understood. kind: "sqlite", "database", "server" or "files"."""
 
-    uri: str  # a file's path is absolute here
+    uri: str  # as SQLAlchemy and MLflow read it; a file's path is absolute here
     kind: str
     path: Path | None = None  # of a SQLite file
 
@@ -77,10 +75,24 @@ def address(uri: str) -> Address:
 
 def _sqlite_file(uri: str, place: str) -> Address:
     name, _, query = place.removeprefix("/").partition("?")
+    if "%" in name:
+        from sqlalchemy import make_url  # 0.2 s; what a % means depends on its version
+
+        name = make_url(f"sqlite:///{name}").database
     if not place.startswith("/") or name in ("", ":memory:") or query or name.startswith("file:"):
-        raise complaint(uri, "a SQLite store is a file; say sqlite:///mlflow.db or sqlite:////full/path.db")
+        right = "sqlite:///mlflow.db or sqlite:////full/path.db, and %3F for a ? in its name"
+        raise complaint(uri, f"a SQLite store is a file; say {right}")
     path = Path(name).absolute()
-    return Address(f"sqlite:///{path}", "sqlite", path)
+    return Address(sqlite_uri(path), "sqlite", path)
+
+
+def sqlite_uri(path: Path) -> str:
+    """The URI of a SQLite file, for MLflow and for people."""
+    if not re.search(r"[%?]", str(path)):  # what else there may be in a path means itself
+        return f"sqlite:///{path}"
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def artifact_location(folder: Path) -> str:
@@ -148,21 +160,7 @@ def complaints(where: Address) -> Iterator[None]:
 def _fault(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error  # the driver's own, where SQLAlchemy wraps it
     text = " ".join(str(cause).partition("\n[SQL")[0].split())
-    if "out-of-date database schema" in text:
-        return _schema_fault(text)
     for part, message in FAULTS.items():
         if part in text:
             return message
     return text
-
-
-def _schema_fault(text: str) -> str:
-    here = version("mlflow")
-    revision = text.partition("found version ")[2].partition(",")[0]
-    scripts = Path(find_spec("mlflow").origin).parent / "store" / "db_migrations" / "versions"
-    if any(scripts.glob(f"{revision}_*.py")):
-        return (
-            f"was made by an older MLflow than the {here} here; copy it, then run "
-            f"`mlflow db upgrade` on it, or name another store"
-        )
-    return f"was made by a newer MLflow than the {here} here; name another store"

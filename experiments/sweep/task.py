@@ -46,8 +46,8 @@ def run_alone(config: DictConfig) -> float:
 
 def _opened(uri: str) -> Store:
     store = open_store(uri)
-    if store.notice:
-        print(store.notice, flush=True)
+    for notice in store.notices:
+        print(notice, flush=True)
     return store
 
 
@@ -204,7 +204,10 @@ class SweepTask(AbstractContextManager):
         phases = ", ".join(f"{phase} {spent:.1f}" for phase, spent in self.seconds.items() if spent >= 0.05)
         total = time.perf_counter() - self.began
         state = "finished" if whole else f"stopped at {len(self.results):,} of {self.n_runs:,} runs"
-        arguments = "" if self.uri == usual() else f' ARGS="--store {masked(self.uri)}"'
+        arguments = ""
+        if self.uri != usual():
+            words = shlex.quote(shlex.join(["--store", masked(self.uri)]))  # for the shell, then for make
+            arguments = f" ARGS={words.replace('$', '$$')}"
         lines = [
             f"{self.sweep.name} {state} in {total:.1f} s ({phases})",
             f"browse: make ui{arguments}, {link(self.uri, self.sweep.experiment_id)}",

@@ -1,9 +1,13 @@
 """What a URI means: what names no store, what is hidden of it, and the page of MLflow's UI."""
 
-import pytest
+from pathlib import Path
 
-from experiments.store import StoreError, link, load_sweep, masked, open_store
-from experiments.store.address import address, complaints
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.store import StoreError, artifact_location, link, load_sweep, masked, open_store, sqlite_uri
+from experiments.store.address import address, complaints, local_folder
 
 pytestmark = [
     pytest.mark.usefixtures("starting"),
@@ -21,6 +25,8 @@ SECRET = "s3cr3t@/:x"
         ("sqlite://", "a SQLite store is a file"),
         ("sqlite:///", "a SQLite store is a file"),
         ("sqlite:///:memory:", "a SQLite store is a file"),
+        ("sqlite:///%3Amemory%3A", "a SQLite store is a file"),
+        ("sqlite:///what?.db", "a SQLite store is a file.*%3F for a \\?"),
         ("sqlite:mlflow.db", "not understood"),
         ("http://", "not understood"),
         ("http://host:port", "not understood"),
@@ -74,3 +80,39 @@ def test_link_opens_training_runs_and_holds_no_password():
     assert link("sqlite:///mlflow.db", "7", port=5001) == f"http://127.0.0.1:5001{page}"
     assert link("https://me:secret@host:8080/sub/", "7") == f"https://host:8080/sub{page}"
     assert "parentRunId%60%20%3D%20%27abc%27" in link("sqlite:///mlflow.db", "7", "abc")
+
+
+PATHS = st.text(st.sampled_from("ab/?%#&;:@ +'\"ü実$*[]=25F"), min_size=1, max_size=12).map(
+    lambda name: Path("/tmp", *name.split("/"), "mlflow.db")
+)
+
+
+@given(PATHS)
+def test_a_path_is_one_file_to_us_and_to_sqlalchemy(path):
+    from sqlalchemy import make_url
+
+    uri = sqlite_uri(path)
+    assert (make_url(uri).database, dict(make_url(uri).query)) == (str(path), {})
+    assert address(uri).path == path
+    assert address(uri).uri == uri
+
+
+@pytest.mark.parametrize("name", ["sub%20p.db", "a%2Fb.db", "50%zz.db", "a+b.db", "a b.db", "ü#&.db"])
+def test_a_uri_means_the_file_that_sqlalchemy_takes_it_for(name, tmp_path, monkeypatch):
+    from sqlalchemy import make_url
+
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{name}"
+    assert address(uri).path == tmp_path / make_url(uri).database
+
+
+@given(PATHS)
+def test_a_folder_of_artifacts_is_the_same_to_us_and_to_mlflow(path):
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+    from mlflow.utils.uri import append_to_uri_path
+
+    location = artifact_location(path.parent)
+    assert local_folder(location) == path.parent
+    inside = f"{location}/id/artifacts"
+    assert inside == append_to_uri_path(location, "id", "artifacts")
+    assert Path(get_artifact_repository(inside).artifact_dir) == local_folder(inside)

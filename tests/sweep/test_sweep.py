@@ -1,6 +1,7 @@
 """The road, end to end, as a person drives it: commands in an empty folder, and what MLflow then holds."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -248,3 +249,12 @@ def test_what_another_process_recorded_while_this_one_looked_is_not_trained_agai
     monkeypatch.setattr(OpenSweep, "take_over", lambda *arguments: 0 * take_over(*arguments))
     monkeypatch.setattr(SweepTask, "train", None)  # fails if called
     assert "all 2 jobs are done" in run(tmp_path, *words)
+
+
+def test_the_hint_is_typed_as_it_is_printed_whatever_the_store_is_called(tmp_path):
+    uri = f"sqlite:///{tmp_path}/a b $x #.db"
+    printed = run(tmp_path, "-m", "seed=0,1", "n_epochs=1", f'tracking.uri="{uri}"')
+    [hint] = [line for line in printed.splitlines() if line.startswith("next: ")]
+    *_, command, arguments = shlex.split(hint)
+    assert command == "report"
+    assert shlex.split(arguments.removeprefix("ARGS=").replace("$$", "$")) == ["--store", uri]
