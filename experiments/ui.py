@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         where = store.address(asked.store)
         sweeps = store.sweeps(asked.store)
+        store.check_for_server(asked.store)
         port = free_port(asked.port)
     except ValueError as fault:
         print(fault, file=sys.stderr)
@@ -66,10 +67,15 @@ def serve(where: Address, port: int) -> int:
     """Run `mlflow server` in one process, without its seven helpers (1.1 GB)."""
     command = f"mlflow server --host 127.0.0.1 --port {port} --workers 1 --no-serve-artifacts".split()
     command += ["--uvicorn-opts", "--log-level warning"]
+    uri = where.uri
+    folder = None
     if where.path is not None:
-        command += ["--default-artifact-root", str(where.path.parent / "mlruns")]
+        folder = where.path.parent
+        command += ["--default-artifact-root", store.artifact_location(folder / "mlruns")]
+        # From its folder: MLflow also makes the folder that a path would name if %3F were no question mark.
+        uri = store.sqlite_uri(where.path.relative_to(folder))
     environment = {
-        "MLFLOW_BACKEND_STORE_URI": where.uri,  # not among the arguments, which everybody can see
+        "MLFLOW_BACKEND_STORE_URI": uri,  # not among the arguments, which everybody can see
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PYTHONWARNINGS": "ignore",  # of its dependencies about each other
@@ -77,7 +83,7 @@ def serve(where: Address, port: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # A session of its own: MLflow's server starts another process, and both must end with us.
     server = subprocess.Popen(
-        [sys.executable, "-m", *command], env=os.environ | environment, start_new_session=True
+        [sys.executable, "-m", *command], cwd=folder, env=os.environ | environment, start_new_session=True
     )
     try:
         return server.wait()

@@ -51,10 +51,12 @@ def test_a_port_that_is_taken_is_passed_over():
 
 
 def test_the_ui_serves_this_machine_only_and_ends_with_its_helpers(tmp_path):
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    """Of a folder with a name that would mean something else in a URL."""
+    folder = tmp_path / "q?m%2F #&;'\"ü"
+    uri = store.sqlite_uri(folder / "mlflow.db")
     sweep = open_store(uri).open_sweep("convergence", "f00d", "first", {}, {})
     sweep.record([Run("r", "1", {"seed": 1}, {"final_error": 0.5})])
-    sweep.end("FINISHED")
+    sweep.end("FINISHED", texts={"config.yaml": "seed: 1"})
     command = [sys.executable, "-m", "experiments.ui", "--store", uri, "--port", str(ui.free_port(5300))]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -68,6 +70,10 @@ def test_the_ui_serves_this_machine_only_and_ends_with_its_helpers(tmp_path):
         assert address == f"http://127.0.0.1:{port}"
         assert up(f"{address}/health")
         assert b"<title>MLflow</title>" in urllib.request.urlopen(address).read()
+        listed = urllib.request.urlopen(f"{address}/ajax-api/2.0/mlflow/artifacts/list?run_id={sweep.run_id}")
+        assert b'"config.yaml"' in listed.read()
+        file = urllib.request.urlopen(f"{address}/get-artifact?path=config.yaml&run_uuid={sweep.run_id}")
+        assert file.read() == b"seed: 1"
         for other in {
             found[4][0] for found in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
         }:
@@ -76,6 +82,7 @@ def test_the_ui_serves_this_machine_only_and_ends_with_its_helpers(tmp_path):
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert not up(f"{address}/health", tries=1)
+        assert [made.name for made in tmp_path.iterdir()] == [folder.name]
     finally:
         process.kill()
         process.stdout.close()

@@ -10,8 +10,19 @@ import numpy as np
 
 from experiments.store.entries import FINGERPRINT, PARENT, SWEEP, matrix
 
-# What MLflow 3.17 keeps of a run: column names in the order of its models.
-REVISION = "dc11669786a5"
+# Revisions of MLflow's tables, and the versions that make them. All keep a run in the same way.
+REVISIONS = {
+    "1b5f0d9ad7c1": "3.10",
+    "c3d6457b6d8a": "3.11",
+    "7d34483879f0": "3.12",
+    "da6fb0208061": "3.13",
+    "b7e4c1a90f23": "3.14",
+    "6f8d9c3b2a1e": "3.15",
+    "b7e2c1a4d9f3": "3.16",
+    "dc11669786a5": "3.17",
+    "f4a9b2c7d1e6": "3.18",
+}
+# What is kept of a run: column names in the order of MLflow's models.
 COLUMNS = {
     "experiments": "experiment_id name workspace artifact_location lifecycle_stage creation_time "
     "last_update_time",
@@ -20,6 +31,15 @@ COLUMNS = {
     "metrics": "key value timestamp step is_nan run_uuid",
     "latest_metrics": "key value timestamp step is_nan run_uuid",
     "experiment_tags": "key value experiment_id",
+    "params": "key value run_uuid",
+    "tags": "key value run_uuid",
+}
+READ = {  # of these, what a sweep is loaded from
+    "experiments": "experiment_id name artifact_location lifecycle_stage",
+    "experiment_tags": "key value experiment_id",
+    "runs": "run_uuid name status start_time end_time lifecycle_stage artifact_uri experiment_id",
+    "metrics": "key value timestamp step run_uuid",
+    "latest_metrics": "key value timestamp step run_uuid",
     "params": "key value run_uuid",
     "tags": "key value run_uuid",
 }

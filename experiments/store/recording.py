@@ -35,20 +35,19 @@ def open_store(uri: str) -> "Store":
         moved = moved_places(where)
         if moved:
             sqlite.move_artifacts(where.path, moved)
-            store.notice = (
-                f"the store was moved: artifacts go to {where.path.resolve().parent / 'mlruns'} now"
-            )
+            place = where.path.resolve().parent / "mlruns"
+            store.notices.append(f"the store was moved: artifacts go to {place} now")
     return store
 
 
 class Store:
-    """Where runs are recorded; see open_store. notice: what was done to it, for its user."""
+    """Where runs are recorded; see open_store. notices: what its user is told before it is used."""
 
     def __init__(self, where: Address, backend: Tables | Client):
         self.where = where
         self.uri = where.uri
         self.backend = backend
-        self.notice = ""
+        self.notices = [backend.notice] if backend.notice else []
 
     def open_sweep(
         self, experiment: str, fingerprint: str, name: str, params: Mapping, tags: Mapping, fresh=False
@@ -84,12 +83,12 @@ class Store:
 
     def _make_experiment(self, name: str) -> None:
         tags = {"mlflow.experimentKind": TRAINING}
-        if self.where.path is None:  # MLflow or its server knows the place of artifacts
-            Client(self.where).make_experiment(name, None, tags)
-            return
-        inside = _inside(name)
-        location = artifact_location(self.where.path.resolve().parent / inside)
-        self.backend.make_experiment(name, location, tags | {INSIDE: inside})
+        location = None  # MLflow or its server knows the place of artifacts
+        if self.where.path is not None:
+            inside = _inside(name)
+            location = artifact_location(self.where.path.resolve().parent / inside)
+            tags[INSIDE] = inside
+        self.backend.make_experiment(name, location, tags)
 
 
 class OpenSweep:

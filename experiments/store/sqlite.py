@@ -1,10 +1,13 @@
 """A SQLite store: how it comes to be, how it is checked before use, and how its lock is waited for."""
 
+import glob
 import os
+import re
 import secrets
 import shutil
 import sqlite3
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
@@ -13,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from experiments.store.address import PATIENCE, complaint
+from experiments.store.address import FAULTS, PATIENCE, StoreError, artifact_location, complaint, sqlite_uri
 from experiments.store.client import preload
-from experiments.store.entries import now
+from experiments.store.entries import FINGERPRINT, SWEEP, now
 
 TURN = 0.5  # seconds to wait for a lock at a time: SQLite hears no Ctrl-C while it waits
 READ_ONLY = "read-only; name a file in a folder that can be written"
@@ -23,7 +26,7 @@ READ_ONLY = "read-only; name a file in a folder that can be written"
 
 def check(path: Path, write: bool) -> None:
     """Raise an error unless the file at path is a SQLite database that MLflow made. Touches nothing."""
-    uri = f"sqlite:///{path}"
+    uri = sqlite_uri(path)
     if path.is_dir():
         raise complaint(uri, "is a folder; name a file in it, such as mlflow.db")
     if not os.access(path, os.R_OK):
@@ -33,8 +36,11 @@ def check(path: Path, write: bool) -> None:
     if path.stat().st_size == 0:
         raise complaint(uri, "is an empty file, no store; delete it or name another file")
     mode = "rw" if os.access(path, os.W_OK) else "ro"  # rw: what a killed writer left is rolled back
-    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", timeout=TURN, uri=True)) as database:
-        in_turns(lambda: database.execute("SELECT version_num FROM alembic_version").fetchall(), PATIENCE)
+    file = f"file:{quote(os.fsencode(path))}?mode={mode}"
+    with closing(sqlite3.connect(file, timeout=TURN, uri=True)) as database:
+        revision = "SELECT version_num FROM alembic_version"
+        if not in_turns(lambda: database.execute(revision).fetchall(), PATIENCE):
+            raise complaint(uri, FAULTS["no such table"])
 
 
 def in_turns(attempt: Callable[[], Any], patience: float) -> Any:
@@ -59,13 +65,15 @@ def begin(connection) -> None:
 
 
 def make(path: Path) -> None:
-    """Make a store without runs: a copy of the one that `make setup` made, or made by MLflow now."""
+    """Make a store without runs: a copy of an empty one, which MLflow is let make when it is missing."""
+    if not empty_store().exists():
+        with suppress(StoreError):  # an environment that can only be read
+            prepare()
     place_whole(path, _copy_empty if empty_store().exists() else migrate)
 
 
 def prepare() -> None:
     """Let MLflow make an empty store in this environment, to be copied: a second of migrations, once."""
-    empty_store().unlink(missing_ok=True)
     place_whole(empty_store(), migrate)
 
 
@@ -74,13 +82,7 @@ def empty_store() -> Path:
 
 
 def _copy_empty(path: Path) -> None:
-    shutil.copyfile(empty_store(), path)
-    with closing(sqlite3.connect(path)) as database:  # MLflow's Default experiment, the only one
-        database.execute(
-            "UPDATE experiments SET artifact_location = ?, creation_time = ?, last_update_time = ?",
-            (str(path.parent / "mlruns" / "0"), now(), now()),
-        )
-        database.commit()
+    _copy(empty_store(), path)
 
 
 def migrate(path: Path) -> None:
@@ -88,7 +90,33 @@ def migrate(path: Path) -> None:
     preload()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(f"sqlite:///{path}", str(path.parent / "mlruns"))._dispose_engine()
+    # Elsewhere first: MLflow also makes the folder that a path would name if its %3F were no question mark.
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder, "mlflow.db")
+        SqlAlchemyStore(sqlite_uri(made), folder)._dispose_engine()
+        _copy(made, path)
+
+
+def _copy(empty: Path, path: Path) -> None:
+    shutil.copyfile(empty, path)
+    with closing(sqlite3.connect(path)) as database:  # MLflow's Default experiment, the only one
+        database.execute(
+            "UPDATE experiments SET artifact_location = ?, creation_time = ?, last_update_time = ?",
+            (artifact_location(path.parent / "mlruns" / "0"), now(), now()),
+        )
+        database.commit()
+
+
+def contents(path: Path) -> list[str]:
+    """All that a store holds, as sorted lines of SQL; of ids, times and its folder what they stand for."""
+    with closing(sqlite3.connect(path)) as database:
+        text = "\n".join(database.iterdump())
+        marks = "SELECT run_uuid, value FROM tags WHERE key IN (?, ?)"
+        run_ids = dict(database.execute(marks, (SWEEP, FINGERPRINT)).fetchall())
+    text = text.replace(str(path.parent), "FOLDER")
+    text = re.sub(r"\b[0-9a-f]{32}\b", lambda found: run_ids.get(found[0], found[0]), text)
+    text = re.sub(r"\b1\d{12}\b", "TIME", text)  # in ms since 1970
+    return sorted(line.strip("\t ,") for line in text.splitlines())
 
 
 def place_whole(path: Path, create: Callable[[Path], None]) -> None:
@@ -100,9 +128,9 @@ def place_whole(path: Path, create: Callable[[Path], None]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise complaint(f"sqlite:///{path}", f"its folder can't be made ({error.strerror})") from None
+        raise complaint(sqlite_uri(path), f"its folder can't be made ({error.strerror})") from None
     if not os.access(path.parent, os.W_OK):
-        raise complaint(f"sqlite:///{path}", f"its folder is {READ_ONLY}")
+        raise complaint(sqlite_uri(path), f"its folder is {READ_ONLY}")
     fresh = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
         create(fresh)
@@ -114,7 +142,7 @@ def place_whole(path: Path, create: Callable[[Path], None]) -> None:
             if not path.exists():
                 os.rename(fresh, path)
     finally:
-        for file in path.parent.glob(f"{fresh.name}*"):
+        for file in path.parent.glob(f"{glob.escape(fresh.name)}*"):
             file.unlink(missing_ok=True)
 
 
@@ -122,7 +150,7 @@ def _delete_abandoned(path: Path) -> None:
     """Delete what processes that are gone left of stores they were making."""
     if os.name != "posix":  # elsewhere os.kill(pid, 0) is no question
         return
-    for file in path.parent.glob(f".{path.name}.*.new*"):
+    for file in path.parent.glob(f".{glob.escape(path.name)}.*.new*"):
         with suppress(ValueError, PermissionError):  # no number there; a process of somebody else
             process = int(file.name.removeprefix(f".{path.name}.").split("-")[0])
             try:

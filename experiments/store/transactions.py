@@ -7,8 +7,10 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
+from pathlib import Path
 
 from experiments.store import sqlite
+from experiments.store.address import artifact_location
 from experiments.store.entries import NAME, PARENT, SWEEP, TAKEN, Run, metric_rows, new_run_id, now
 from experiments.store.queries import COLUMNS, Queries
 
@@ -17,6 +19,8 @@ CHUNK = 1000  # ids in one statement; SQLite takes 32,766 at most
 
 class Tables(Queries):
     """A database that MLflow made. Every change is one transaction, or nothing."""
+
+    notice = ""
 
     @contextmanager
     def _transaction(self, lock) -> Iterator:
@@ -68,17 +72,22 @@ class Tables(Queries):
         self._insert(connection, "runs", rows)
         self._insert_contents(connection, runs, time)
 
-    def make_experiment(self, name: str, folder: str, tags: Mapping[str, str]) -> None:
-        """Insert it, unless it is there, into a SQLite store; folder: where its artifacts go."""
+    def make_experiment(self, name: str, location: str | None, tags: Mapping[str, str]) -> None:
+        """Insert it, unless it is there; location: where its artifacts go, None: where MLflow puts them."""
         e = self.experiments.c
         time = now()
-        number = self.sql.select(e.experiment_id).where(e.name == name)
-        with self._transaction(e.name == name) as connection:
+        number = self.sql.select(e.experiment_id).where(e.name == name, e.workspace == "default")
+        values = {"name": name, "workspace": "default", "artifact_location": location or ""}
+        values |= {"lifecycle_stage": "active", "creation_time": time, "last_update_time": time}
+        with suppress(self.sql.exc.IntegrityError), self._transaction(e.name == name) as connection:
             if connection.execute(number).first():
-                return
-            row = (None, name, "default", folder, "active", time, time)  # SQLite numbers it
-            self._insert(connection, "experiments", [row])
+                return  # another process was first, or, where a database refuses the name, is now
+            connection.execute(self.experiments.insert().values(values))  # the database numbers it
             experiment_id = connection.execute(number).scalar()
+            if location is None:
+                default = artifact_location(Path.cwd() / "mlruns" / str(experiment_id))
+                change = self.experiments.update().where(e.experiment_id == experiment_id)
+                connection.execute(change.values(artifact_location=default))
             self._insert(connection, "experiment_tags", [(*tag, experiment_id) for tag in tags.items()])
 
     def open_parent(self, place, fingerprint: str, run: Run, fresh: bool) -> tuple[str, int, str, bool]:

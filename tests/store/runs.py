@@ -1,6 +1,5 @@
 """Runs that tests record, the rows they become, and when two sweeps are the same."""
 
-import re
 import sqlite3
 import time
 from contextlib import closing
@@ -79,13 +78,6 @@ def _neutral(column, value, name):
     if column == "artifact_uri":
         return [name.get(part, part) for part in value.split("/")[-2:]]
     return name.get(value, value) if isinstance(value, str) else value
-
-
-def dump(path):
-    """All of a database but times and place; sorted, as MLflow orders constraints by chance."""
-    with closing(sqlite3.connect(path)) as database:
-        lines = "\n".join(database.iterdump()).replace(str(path.parent), "PLACE").splitlines()
-    return re.sub(r"\b1[78]\d{11}\b", "TIME", "\n".join(sorted(line.strip("\t ,") for line in lines)))
 
 
 def same(a, b):

@@ -83,10 +83,10 @@ def test_mlflow_finds_what_was_moved_along_after_the_next_sweep(way, home):
     moved = home.rename(home.parent / "moved")
     run_id = load_sweep(at(moved)).run_id
     store = open_store(at(moved))
-    assert store.notice == f"the store was moved: artifacts go to {moved / 'mlruns'} now"
+    assert store.notices == [f"the store was moved: artifacts go to {moved / 'mlruns'} now"]
     assert all(place.startswith(f"{moved}/mlruns/convergence") for place in places(moved))
     assert [file.path for file in MlflowClient(at(moved)).list_artifacts(run_id)] == ["config.yaml"]
-    assert open_store(at(moved)).notice == ""
+    assert open_store(at(moved)).notices == []
 
 
 def test_what_was_recorded_before_experiments_bore_a_mark_moves_along_too(home):
@@ -115,11 +115,11 @@ def test_the_places_of_other_peoples_experiments_stay(home, place):
 def test_a_store_that_is_reached_through_a_link_was_not_moved(home):
     link = home.parent / "link"
     link.symlink_to(home)
-    assert open_store(at(link)).notice == ""
+    assert open_store(at(link)).notices == []
     other = home.parent / "other"
     other.mkdir()
     (other / "mlflow.db").symlink_to(home / "mlflow.db")
-    assert open_store(at(other)).notice == ""
+    assert open_store(at(other)).notices == []
     record(open_store(at(other)), some_runs(1), experiment="by link")
     assert all(place.startswith(f"{home}/") for place in places(home))
 

@@ -11,13 +11,24 @@ from dataclasses import replace
 import pytest
 
 from experiments.report import __main__ as report
-from experiments.store import client, foreseen, load_sweep, masked, open_store, opening, queries, transactions
+from experiments.store import (
+    StoreError,
+    check_for_server,
+    client,
+    foreseen,
+    load_sweep,
+    masked,
+    open_store,
+    opening,
+    queries,
+    transactions,
+)
 from experiments.store import sweeps as sweeps_of
 from experiments.store.address import address
 from experiments.sweep import SweepTask
 from experiments.sweep import train as train_stack
 from tests.servers import Server
-from tests.store.runs import some_runs
+from tests.store.runs import record, some_runs
 
 # Laws of any store: here they meet the uri below, a database.
 from tests.store.test_as_mlflow import test_columns_are_those_of_mlflows_models  # noqa: F401
@@ -219,3 +230,25 @@ def test_a_stack_is_recorded_whole_or_not_at_all(uri, monkeypatch):
 
 def test_in_an_empty_database_nothing_is_foreseen(postgres):
     assert foreseen(postgres.database("empty"), "quick", "f00d", {"1"}) == (0, 0)
+
+
+def test_a_database_of_another_mlflow_is_recorded_in_and_not_migrated(postgres, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    uri = postgres.database("other").replace("postgresql:", "postgresql+psycopg2:")
+    open_store(uri)
+    client.Client(address(uri)).make_experiment("theirs", None, {})
+    revision = min(queries.REVISIONS.keys() - {opening.own_revision()})
+    postgres.sql(
+        "other", f"UPDATE alembic_version SET version_num = '{revision}'", "DROP TABLE webhooks CASCADE"
+    )
+    monkeypatch.setattr(opening, "Client", None)
+    store = open_store(uri)
+    record(store, some_runs(2), experiment="ours")
+    assert len(load_sweep(uri).runs) == 2
+    experiments = [store.backend.experiment(name) for name in ("theirs", "ours")]
+    places = {number: location for number, _, location in experiments}
+    assert places == {number: f"{tmp_path}/mlruns/{number}" for number in places}
+    with pytest.raises(StoreError, match="was made by MLflow"):
+        check_for_server(uri)
+    with opening.reading(uri) as (_, backend), backend.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == revision
