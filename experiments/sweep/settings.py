@@ -8,26 +8,24 @@ import inspect
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import hydra
 import numpy as np
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 import tinynet
-from experiments.store import address
 from experiments.sweep.origin import code, digest
-from experiments.sweep.rules import LARGEST_NET, OF_A_RUN, OF_THE_COMMAND, faults
+from experiments.sweep.rules import LARGEST_NET, OF_A_RUN, faults
+from experiments.sweep.whole import HARNESS, resolved
 from experiments.wording import tidy
-from hydra_plugins.hydra_stacked_launcher.messages import message_of, one_line, suggestion
+from hydra_plugins.hydra_stacked_launcher.messages import one_line, suggestion
 from tinynet.outcomes import DIVERGED_ABOVE
 
 MOST_EVALUATIONS = 10_000_000  # of the error, for one step
-HARNESS = ("tracking", "fresh", "dry_run")  # of the whole command, not of a run
 OFFERS = {  # config group -> what the object that it describes must have
     "problem": ("inputs", "targets", "n_inputs"),
     "gradient": ("estimate", "evaluations"),
@@ -111,7 +109,7 @@ class Settings:
 def read(config: DictConfig | Mapping) -> Settings:
     """The settings that `config` states. Raises ValueError: a line per fault, all of them."""
     config = config if isinstance(config, DictConfig) else DictConfig(config)
-    values = _resolved(config, lambda key: key not in HARNESS)
+    values = resolved(config, lambda key: key not in HARNESS)
     wrong = faults(values, OF_A_RUN, [*OFFERS, *HARNESS])
     built = {}
     for group in OFFERS:
@@ -127,33 +125,6 @@ def read(config: DictConfig | Mapping) -> Settings:
     if wrong:
         raise ValueError("\n".join(wrong))
     return settings
-
-
-def check_command(config: DictConfig) -> None:
-    """Check what the whole command shares: tracking, fresh, dry_run. Raises ValueError: a line per fault."""
-    values = _resolved(config, HARNESS.__contains__)
-    tracking = values.pop("tracking", None)
-    if not isinstance(tracking, dict):
-        raise ValueError(f"tracking: {tracking!r}; give tracking.uri and tracking.experiment")
-    values |= {f"tracking.{key}": value for key, value in tracking.items()}
-    wrong = faults(values, OF_THE_COMMAND)
-    if wrong:
-        raise ValueError("\n".join(wrong))
-    address(tracking["uri"])  # StoreError, a ValueError
-
-
-def _resolved(config: DictConfig, is_wanted: Callable[[str], bool]) -> dict[str, object]:
-    """The wanted keys with their values."""
-    values = {}
-    try:
-        for key in filter(is_wanted, config):
-            value = config[key]
-            if OmegaConf.is_config(value):
-                value = OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
-            values[key] = value
-    except OmegaConfBaseException as error:
-        raise ValueError(message_of(error)) from None
-    return values
 
 
 def _misfits(settings: Settings) -> list[str]:

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from experiments.store import OpenSweep, Run, Store, StoreError, foreseen, link, masked, open_store, usual
 from experiments.sweep import terminal
 from experiments.sweep.origin import digest, provenance
 from experiments.sweep.runs import LARGEST_STACK, Trained, finished_runs, planned_run, train
-from experiments.sweep.settings import Settings, check_command, read
+from experiments.sweep.settings import Settings, read
+from experiments.sweep.whole import check_command, text_of
 from experiments.wording import plural
 from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs
 
@@ -35,9 +36,11 @@ def run_alone(config: DictConfig) -> float:
     try:
         store = _opened(config.tracking.uri)  # before training: it may not be there
         trained = _trained(settings)
-        print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
         (run,) = finished_runs([settings], trained)
-        run_id = store.record_run(config.tracking.experiment, run)
+        try:
+            run_id = store.record_run(config.tracking.experiment, run)
+        finally:  # a reader who has had enough costs no run
+            print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
     except StoreError as fault:
         raise SystemExit(str(fault)) from None
     print(f"{run.tags['outcome']}; recorded as run {run_id} in {masked(config.tracking.uri)}")
@@ -74,6 +77,7 @@ class SweepTask(AbstractContextManager):
 
     def __init__(self, config: DictConfig):
         self.config = config
+        self.config_text = ""
         self.uri = ""
         self.sweep: OpenSweep | None = None
         self.began = time.perf_counter()
@@ -95,6 +99,7 @@ class SweepTask(AbstractContextManager):
     def start(self, jobs: Sequence[Settings]) -> None:
         """Open the sweep in MLflow and say what will be run."""
         check_command(self.config)
+        self.config_text = text_of(self.config)  # before training: nothing of it may fail after
         self.uri = self.config.tracking.uri
         job_of = {job.fingerprint: job for job in jobs}
         if len(job_of) < len(jobs):
@@ -171,7 +176,7 @@ class SweepTask(AbstractContextManager):
         self.results[run.fingerprint] = terminal.Result(settings, "failed", np.inf)
 
     def __exit__(self, kind: type | None, error: BaseException | None, _traceback) -> None:
-        """Close the sweep in MLflow, whatever ended it; print what came out."""
+        """Close the sweep in MLflow, whatever ended it, before anything else; print what came out."""
         if self.sweep is None:
             return
         counts = Counter(result.outcome for result in self.results.values())
@@ -183,19 +188,19 @@ class SweepTask(AbstractContextManager):
         metrics = {f"runs.{outcome}": float(n) for outcome, n in counts.items()}
         if self.seconds["train"]:  # a command that trains nothing leaves those of the one that did
             metrics |= {f"seconds.{phase}": spent for phase, spent in self.seconds.items()}
-        config = masked(OmegaConf.to_yaml(self.config, resolve=True))
         missing = ""
+        closed = False
         try:
-            missing = self.sweep.end(status, metrics, texts={"config.yaml": config})
-        except StoreError:
-            whole = False  # the same command closes it
+            missing = self.sweep.end(status, metrics, texts={"config.yaml": self.config_text})
+            closed = True
+        except StoreError:  # the same command closes it
             if error is None:
                 raise
         finally:
             self.seconds["close"] = time.perf_counter() - began
-            if whole:
+            if whole and closed:
                 print(f"\n{terminal.summary(self.results.values())}\n")
-            print(self._ending(whole), flush=True)
+            print(self._ending(whole and closed), flush=True)
             if missing:
                 print(missing, file=sys.stderr)
 
