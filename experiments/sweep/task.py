@@ -15,7 +15,7 @@ from experiments.sweep import terminal
 from experiments.sweep.origin import digest, provenance
 from experiments.sweep.runs import LARGEST_STACK, Trained, finished_runs, planned_run, train
 from experiments.sweep.settings import Settings, read
-from experiments.sweep.whole import check_command, text_of
+from experiments.sweep.whole import Whole, check_command, text_of
 from experiments.wording import plural
 from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs
 
@@ -72,11 +72,11 @@ def _final_error(run: Run) -> float:
 class SweepTask(AbstractContextManager):
     """The StackedTask of tinynet; hydra_plugins/hydra_stacked_launcher says when it is asked what."""
 
-    check = staticmethod(read)
     train = staticmethod(train)
 
     def __init__(self, config: DictConfig):
         self.config = config
+        self.whole = Whole(config)
         self.config_text = ""
         self.uri = ""
         self.sweep: OpenSweep | None = None
@@ -85,6 +85,12 @@ class SweepTask(AbstractContextManager):
         self.n_runs = 0
         self.also: tuple[str, ...] = ()  # settings that vary, and so belong into a run's name
         self.results: dict[str, terminal.Result] = {}  # by fingerprint
+
+    def check(self, config: DictConfig) -> Settings:
+        """A job's settings. Raises ValueError: a line per fault."""
+        settings = read(config)
+        self.whole.check(config)
+        return settings
 
     @staticmethod
     def shape(settings: Settings) -> tuple:
@@ -104,8 +110,7 @@ class SweepTask(AbstractContextManager):
         job_of = {job.fingerprint: job for job in jobs}
         if len(job_of) < len(jobs):
             [(name, n)] = Counter(job.name() for job in jobs).most_common(1)
-            right = "give each value once, and one tracking, fresh and dry_run"
-            raise ValueError(f"{name}: {n} jobs are this run; {right}")
+            raise ValueError(f"{name}: {n} jobs are this run; give each value once")
         self.n_runs = len(jobs)
         self.seconds["compose"] = time.perf_counter() - self.began
         print(terminal.plan(self.config.tracking.experiment, jobs, masked(self.uri)), flush=True)

@@ -11,7 +11,7 @@ import copy
 import functools
 import os
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -22,11 +22,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.nodes import StringNode
 
-from hydra_plugins.hydra_stacked_launcher._faults import one_line
+from hydra_plugins.hydra_stacked_launcher._faults import Fault, one_line
 
 BASES_KEPT = 64  # compositions by Hydra, one per choice of groups, half a megabyte each
 OUTPUT_DIR = "${stacked_abspath:${hydra.sweep.dir}/${hydra.sweep.subdir}}"  # run_job's; nobody makes it here
 OmegaConf.register_new_resolver("stacked_abspath", os.path.abspath, replace=True)
+JOBS_OWN = ("overrides.", "runtime.", "job.id", "job.num", "job.override_dirname")  # of Hydra's settings
 
 
 class Composed(NamedTuple):
@@ -50,6 +51,8 @@ class Composer:
         self._base = functools.lru_cache(BASES_KEPT)(functools.partial(_result_of, self._load_base))
         self._equal: dict[tuple, bool] = {}  # kinds of jobs, whether our way gives what Hydra's gives
         lines = OmegaConf.to_container(master.hydra.overrides.hydra)
+        self._settings = _settings_of_sweep(master.hydra)
+        self._checked: DictConfig | None = None  # the hydra node of a base, which jobs share
         self._groups = loader._parse_overrides_and_create_caching_repo(master.hydra.job.config_name, lines)[1]
 
     def compose(self, overrides: Sequence[str], number: int) -> Composed:
@@ -66,6 +69,20 @@ class Composer:
         if isinstance(result, Exception):
             raise result.with_traceback(None)  # else that of a base grows with every job
         return result
+
+    def check_settings(self, composed: Composed) -> None:
+        """Raises a Fault for a job that gives Hydra settings of its own: only the sweep's are heard."""
+        hydra = composed.whole.hydra
+        if hydra is self._checked:
+            return
+        settings = _settings_of_sweep(hydra)
+        for key in {**self._settings, **settings}:
+            in_job = settings.get(key, "nothing")
+            of_sweep = self._settings.get(key, "nothing")
+            if in_job != of_sweep:
+                why = f"{in_job} in a job, {of_sweep} for the sweep"
+                raise Fault(f"hydra.{key}: {why}; give all jobs the same, or run a sweep for each")
+        self._checked = hydra
 
     def choices(self, overrides: Sequence[str]) -> list[str]:
         """The config groups a job chooses; jobs that choose the same are best composed one after another."""
@@ -124,6 +141,20 @@ def _composed(config: DictConfig, hydra: DictConfig, number: int) -> Composed:
     whole = hydra._get_parent()
     whole.__dict__["_content"] = {"hydra": hydra, **config._content}
     return Composed(config, whole)
+
+
+def _settings_of_sweep(hydra: DictConfig) -> dict[str, str]:
+    """Hydra's settings that all jobs of a sweep share: dotted key -> value as it stands."""
+    leaves = _leaves(OmegaConf.to_container(hydra))
+    return {key: repr(value) for key, value in leaves if not key.startswith(JOBS_OWN)}
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 @contextlib.contextmanager

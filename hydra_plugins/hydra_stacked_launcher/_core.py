@@ -89,9 +89,11 @@ class Launch:
     def _check_job(self, index: int) -> list[str]:
         """Its faults."""
         try:
-            config, whole = self.composer.compose(self.overrides[index], self.first + index)
+            composed = self.composer.compose(self.overrides[index], self.first + index)
+            self.composer.check_settings(composed)
         except Exception as error:  # Hydra's, of what the overrides say
             return [message_of(error, self._names)]
+        config, whole = composed
         try:
             with hydra_config(whole):
                 self.jobs[index] = self.task.check(config)

@@ -252,3 +252,14 @@ def test_record_must_give_a_value_for_each_job(values):
 def test_a_folder_per_job_is_refused():
     with pytest.raises(CompactHydraException, match=r"hydra\.job\.chdir: true; give false"):
         sweep(Tracked(), "seed=0,1", "hydra.job.chdir=true")
+
+
+@pytest.mark.parametrize(("case", "line"), [
+    ("seed=1 hydra.launcher.n_jobs=2", "hydra.launcher.n_jobs: 2 in a job, 1 for the sweep; give all jobs"),
+    ("seed=1 hydra/launcher=basic", "hydra.launcher._target_: "),
+    ("seed=1 hydra.job.name=x", "hydra.job.name: 'x' in a job, "),
+    ("seed=1 +hydra.job.env_set.A=x", "hydra.job.env_set.A: 'x' in a job, nothing for the sweep"),
+])  # fmt: skip
+def test_a_job_with_hydra_settings_of_its_own_is_refused(case, line):
+    with pytest.raises(CompactHydraException, match=re.escape(line)):
+        sweep(Tracked(), f'hydra.sweeper.cases=["seed=0","{case}"]')

@@ -100,7 +100,7 @@ BAD = [
     ("-m seed=interval(0,1)", "seed: interval(0,1); give values, each of them once"),
     ("-m seed=,", "seed=,: not understood .*; give setting=value"),
     ("-m learning_rate=1,1.0", "analytic lr=1 H=4 seed=0: 2 jobs are this run; give each value once"),
-    ("-m tracking.experiment=a,b", "2 jobs are this run; give each value once, and one tracking"),
+    ("-m tracking.experiment=a,b", "tracking.experiment: 'a' in a job, 'own' for the sweep; give all jobs"),
     ("experiment=quick learning_rate=0.1,-1", "learning_rate: -1; give a finite number above 0"),
     ("experiment=quick gradient.h=1,2", "gradient.h: analytic has no such setting"),
     ("experiment=quick seed=a,b", f"seed: 'a'; {WHOLE} 0"),

@@ -1,4 +1,4 @@
-"""What belongs to a sweep as a whole: it fails before training or not at all."""
+"""What belongs to a sweep as a whole: it fails before training or not at all, and no job says otherwise."""
 
 import io
 import sqlite3
@@ -95,3 +95,48 @@ def test_what_is_not_closed_is_not_told_as_finished(tmp_path, monkeypatch):
         run(tmp_path, "-m", "seed=0,1", "n_epochs=2")
     assert "stopped at 2 of 2 runs" in printed.getvalue()
     assert "finished" not in printed.getvalue()
+
+
+CASES = "hydra.sweeper.cases="
+OWN_WORDS = [  # command line, what it says of the whole, in which jobs
+    ([CASES + '["seed=0 tracking.experiment=a","seed=1 tracking.experiment=b"]'],
+     "seed=1 tracking.experiment=b: tracking.experiment: 'b' in a job, 'own' for the sweep"),
+    ([CASES + '["tracking.experiment=a"]', "seed=0,1"],
+     "tracking.experiment: 'a' in a job, 'own' for the sweep"),
+    (["seed=0,1", "tracking.experiment=e${seed}"],
+     "seed=1: tracking.experiment: 'e${seed}' in a job, 'e0' for the sweep"),
+    (["seed=0,1", "tracking.experiment=${hydra:job.num}"],
+     "seed=1: tracking.experiment: '${hydra:job.num}' in a job, 0 for the sweep"),
+    ([CASES + '["seed=0 fresh=maybe","seed=1"]'], "fresh: 'maybe' in a job, False for the sweep"),
+    ([CASES + '["seed=0 fresh=1","seed=1 fresh=true"]'], "fresh: 1 in a job, False for the sweep"),
+    ([CASES + '["seed=0 ~dry_run","seed=1"]'], "dry_run: nothing in a job, False for the sweep"),
+    ([CASES + '["seed=0 +tracking.x=1","seed=1"]'], "tracking.x: 1 in a job, nothing for the sweep"),
+    (["tracking.uri=sqlite:///a.db,sqlite:///b.db"], "tracking.uri: 'sqlite:///a.db' in a job,"),
+    ([CASES + '["seed=0 hydra.launcher.n_jobs=2","seed=1"]'],
+     "seed=0 hydra.launcher.n_jobs=2: hydra.launcher.n_jobs: 2 in a job, 1 for the sweep"),
+    ([CASES + '["seed=0 hydra/launcher=basic","seed=1"]'], "hydra.launcher._target_: 'hydra._internal."),
+    (["experiment=quick,tutorial", "seed=0"], "experiment=quick: hydra.sweeper.params.learning_rate:"),
+    (["+experiment=quick,tutorial", "seed=0"], "experiment"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "message"), OWN_WORDS, ids=[" ".join(row[0]) for row in OWN_WORDS])
+def test_what_a_job_says_of_the_whole_is_refused_before_any_run(tmp_path, words, message):
+    printed = run(tmp_path, "-m", "n_epochs=2", *words, code=1)
+    assert message in printed
+    assert "; give " in printed
+    assert "Traceback" not in printed
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tracking.experiment=e${n_epochs}"],
+        [CASES + '["tracking.experiment=own fresh=false"]'],
+        ["tracking.uri=${oc.env:TINYNET_NOPE,sqlite:///mlflow.db}"],
+    ],
+)
+def test_what_all_jobs_and_the_sweep_say_alike_is_taken(tmp_path, words):
+    run(tmp_path, "-m", "n_epochs=2", "seed=0,1", *words)
+    assert len(load_sweep(store(tmp_path)).runs) == 2
