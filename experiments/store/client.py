@@ -122,9 +122,11 @@ class Client:
         there = self._recorded_in(parent[0]) if parent else {}
 
         def write(run: Run) -> str:
-            for run_id, finished in there.get(run.fingerprint, ()):
+            same = there.get(run.fingerprint, ())
+            for run_id, finished in same:
                 if finished:
                     return run_id
+            for run_id, _ in same:  # who deletes writes: of processes doing this at once, one's run stays
                 self.client.delete_run(run_id)
             status = "FAILED" if run.failed else "FINISHED"
             run_id = self._write(place, run, time, status).run_id

@@ -82,6 +82,17 @@ def test_a_run_that_another_process_takes_for_a_dead_one_is_written_again(uri, m
     assert list(loaded.runs["tags.fingerprint"]) == [run.fingerprint for run in runs]
 
 
+def test_a_run_is_deleted_only_by_who_writes_it_again(uri):
+    """Else processes that do the same at once may each rely on a run that another deletes."""
+    sweep = record(by_client(uri), some_runs(1))
+    mlflow = sweep.store.backend.client
+    finished = mlflow.get_run(load_sweep(uri).runs["run_id"][0])
+    unfinished = mlflow.create_run(sweep.experiment_id, tags=finished.data.tags).info.run_id
+    by_client(uri).open_sweep("convergence", "f00d", "first", {}, {}).record(some_runs(1))
+    assert mlflow.get_run(unfinished).info.lifecycle_stage == "active"
+    assert list(load_sweep(uri).runs["run_id"]) == [finished.info.run_id]
+
+
 def test_contents_of_children_are_there_without_asking_for_the_children_first(uri):
     sweep = record(by_client(uri), some_runs(2))
     contents = by_client(uri).backend.contents(sweep.run_id, of_children=True)
