@@ -133,10 +133,12 @@ class Plain(Analytic):
 @settings(deadline=None, max_examples=50)
 @given(networks, st.sampled_from([[1, 1, 1, 1], [1, 0, -0.3, 2], [0, 0, 0, 0]]), st.booleans())
 def test_analytic_descends_by_its_own_estimate(network, x, own_rates):
+    """To a few roundings of the largest weight; for one epoch, as training amplifies them from then on."""
     problem = Problem([x[: network.n_inputs], x[::-1][: network.n_inputs]], [0.5, -1])
     params, rates = network.initial(range(5)), [0.1, 0.2, 0.01, 0.1, 0.1] if own_rates else 0.1
-    fast, plain = (train(network, problem, params, mode, rates, 3) for mode in (Analytic(), Plain()))
-    np.testing.assert_allclose(fast.params, plain.params, rtol=0, atol=1e-13)
+    fast, plain = (train(network, problem, params, mode, rates, 1) for mode in (Analytic(), Plain()))
+    rounding = np.finfo(float).eps * np.abs(plain.params).max()
+    np.testing.assert_allclose(fast.params, plain.params, rtol=0, atol=16 * rounding)
 
 
 @pytest.mark.parametrize("mode", [Analytic(), Numeric(), Forward()], ids=str)
