@@ -78,7 +78,7 @@ def visible(compose, overrides, number):
     return OmegaConf.to_yaml(config), repr(resolved), OmegaConf.to_yaml(whole), nodes(config), nodes(whole)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(overrides=st.lists(OVERRIDE, min_size=1, max_size=4), number=st.integers(0, 999))
 def test_the_fast_way_composes_what_hydra_composes(composer, overrides, number):
     fast = composer.compose if None in map(composer._parsed, overrides) else composer._by_us

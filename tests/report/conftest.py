@@ -1,9 +1,12 @@
 """Sweeps for the tests of reports: trained here, recorded in a store of the module's own, reported on."""
 
+import contextlib
+
 import pytest
 
 from experiments import sweep
 from experiments.report import __main__ as report
+from experiments.report import figures
 from experiments.store import Run, open_store
 
 
@@ -46,6 +49,12 @@ def record(tmp_path_factory):
         return uri
 
     return record
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Reports without pictures, which take most of the time: for tests of what the page and tables say."""
+    monkeypatch.setattr(figures, "studio", lambda: contextlib.nullcontext(lambda analysed: []))
 
 
 def made(uri, name, folder, *more, code=0):

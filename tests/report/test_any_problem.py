@@ -73,14 +73,14 @@ def test_outcomes_do_not_depend_on_the_unit_of_the_targets(record, tmp_path):
 
 
 @pytest.mark.parametrize("n_seeds", [1, 3])
-def test_few_seeds_are_reported_and_settle_nothing(record, tmp_path, n_seeds):
+def test_few_seeds_are_reported_and_settle_nothing(record, tmp_path, n_seeds, undrawn):
     page, table = reported(record, tmp_path, f"{n_seeds} seeds", runs_of([ANALYTIC, NUMERIC], range(n_seeds)))
     assert set(table["verdict"].dropna()) <= {"unresolved", "not measured", "exact"}
     assert "it takes 6 to settle anything" in page
     assert not re.search(r"\bnan\b", re.sub(r"data:[^\"]+", "", page))
 
 
-def test_a_mode_that_is_missing_in_a_cell_is_reported_where_it_is(record, tmp_path):
+def test_a_mode_that_is_missing_in_a_cell_is_reported_where_it_is(record, tmp_path, undrawn):
     runs = runs_of([ANALYTIC, NUMERIC], range(7), n_epochs=60)
     runs += runs_of([ANALYTIC], range(7), n_epochs=60, hidden_size=4)
     page, table = reported(record, tmp_path, "half", runs)
@@ -88,7 +88,7 @@ def test_a_mode_that_is_missing_in_a_cell_is_reported_where_it_is(record, tmp_pa
     assert "21 runs" in page
 
 
-def test_practical_errors_decide_what_speed_is_asked_to(record, tmp_path, monkeypatch):
+def test_practical_errors_decide_what_speed_is_asked_to(record, tmp_path, monkeypatch, undrawn):
     from experiments.report import __main__ as report
 
     config = tmp_path / "report.yaml"

@@ -146,7 +146,9 @@ def test_text_from_runs_is_text_on_the_page(record, tmp_path):
     assert html.escape(EVIL) in page
 
 
-def test_what_is_missing_or_failed_is_listed_with_the_command_that_completes_it(record, tmp_path, capsys):
+def test_what_is_missing_or_failed_is_listed_with_the_command_that_completes_it(
+    record, tmp_path, capsys, undrawn
+):
     runs = runs_of([ANALYTIC, NUMERIC], range(8), n_epochs=60)
     broken = replace(runs[12], failed=True, tags=runs[12].tags | {"failure": "MemoryError: no room"})
     twice = replace(runs[15], fingerprint="f" * 32)
@@ -164,7 +166,9 @@ def test_what_is_missing_or_failed_is_listed_with_the_command_that_completes_it(
     assert page.count("python -m experiments.run experiment=test") >= 2
 
 
-def test_a_sweep_still_running_and_runs_of_different_code_are_reported_and_called_so(record, tmp_path):
+def test_a_sweep_still_running_and_runs_of_different_code_are_reported_and_called_so(
+    record, tmp_path, undrawn
+):
     runs = runs_of([ANALYTIC, NUMERIC], range(3), n_epochs=60)
     old = [replace(run, tags=run.tags | {"code": "0123456789abcdef"}) for run in runs[:2]]
     page = made(record("running", [*old, *runs[2:]], status="RUNNING"), "running", tmp_path)
@@ -172,7 +176,9 @@ def test_a_sweep_still_running_and_runs_of_different_code_are_reported_and_calle
     assert "different versions of tinynet" in page
 
 
-def test_runs_copied_from_other_sweeps_have_no_seconds_and_are_counted_with_where_they_ran(record, tmp_path):
+def test_runs_copied_from_other_sweeps_have_no_seconds_and_are_counted_with_where_they_ran(
+    record, tmp_path, undrawn
+):
     runs = runs_of([ANALYTIC, NUMERIC], range(8), n_epochs=60)
     page = made(record("own machine", runs), "own machine", tmp_path / "own")
     assert "copied from other sweeps" not in page
@@ -203,7 +209,9 @@ def test_other_start_weights_make_no_pair_unless_the_mode_says_so(record):
     assert list(gaps["reason"][gaps["seed"] == 1]) == ["other start"] * 2
 
 
-def test_a_mode_with_a_learning_rate_of_its_own_is_paired_by_seed_and_start_and_labelled(record, tmp_path):
+def test_a_mode_with_a_learning_rate_of_its_own_is_paired_by_seed_and_start_and_labelled(
+    record, tmp_path, undrawn
+):
     runs = runs_of([ANALYTIC, NUMERIC], range(8), n_epochs=60)
     runs += runs_of([mode("SPSA", h=1e-4)], range(8), n_epochs=60, learning_rate=0.01)
     page = made(uri := record("own", runs), "own", tmp_path)
@@ -238,7 +246,7 @@ def test_a_derived_setting_makes_no_cell(record):
     assert analysed.cell_keys == ["hidden_size"]
 
 
-def test_values_that_differ_in_the_seventh_digit_are_cells_of_their_own(record, tmp_path):
+def test_values_that_differ_in_the_seventh_digit_are_cells_of_their_own(record, tmp_path, undrawn):
     rates = (0.1234567, 0.1234568)
     runs = [
         run
@@ -273,14 +281,16 @@ def test_continued_runs_are_compared_with_each_other(record):
     assert len(analysed.pairings["numeric h=1e-4 continued"].a) == 6
 
 
-def test_starts_that_differ_by_design_are_not_called_equal(record, tmp_path):
+def test_starts_that_differ_by_design_are_not_called_equal(record, tmp_path, undrawn):
     runs = runs_of([ANALYTIC, NUMERIC, ANALYTIC | {"start": "nudged"}], range(6), n_epochs=60)
     page = made(record("nudge", runs), "nudge", tmp_path)
     assert "6 pairs from equal starts and 6 from starts that differ by design" in page
     assert not {run.tags["start"] for run in runs[:6]} & {run.tags["start"] for run in runs[12:]}
 
 
-def test_control_and_intervention_are_told_where_they_were_run_and_only_there(record, planted, tmp_path):
+def test_control_and_intervention_are_told_where_they_were_run_and_only_there(
+    record, planted, tmp_path, undrawn
+):
     runs = runs_of([ANALYTIC, NUMERIC, ANALYTIC | {"start": "nudged"}, mode("Hybrid", h=1e-4)], range(10))
     uri = record("controls", runs)
     analysed = analyse(load_sweep(uri, sweep="controls"))
@@ -294,7 +304,9 @@ def test_control_and_intervention_are_told_where_they_were_run_and_only_there(re
     assert special_blocks(analyse(load_sweep(planted, sweep="planted")))["controls"] == []
 
 
-def test_an_intervention_that_changes_nothing_says_so_and_one_without_triples_says_that(record, tmp_path):
+def test_an_intervention_that_changes_nothing_says_so_and_one_without_triples_says_that(
+    record, tmp_path, undrawn
+):
     modes = [ANALYTIC, NUMERIC, mode("Hybrid", h=1e-4)]
     same = runs_of([ANALYTIC], range(10))
     moot = []
@@ -316,7 +328,7 @@ def test_an_intervention_that_changes_nothing_says_so_and_one_without_triples_sa
     assert page.count("There is no triple in which all three converge.") == 2
 
 
-def test_diagnostics_have_a_table(record, tmp_path):
+def test_diagnostics_have_a_table(record, tmp_path, undrawn):
     made(
         record("watched", runs_of([ANALYTIC, NUMERIC], range(4), n_epochs=60, diagnostics=True)),
         "watched",
@@ -416,7 +428,7 @@ def test_an_epoch_has_as_many_steps_as_the_problem_has_rows(record, tmp_path, pr
         assert rows_of_problem(table) is None
 
 
-def test_the_tutorials_advantage_is_split_into_start_and_gradient(record, tmp_path):
+def test_the_tutorials_advantage_is_split_into_start_and_gradient(record, tmp_path, undrawn):
     continued = [ANALYTIC | {"start": "continued"}, NUMERIC | {"start": "continued"}]
     runs = runs_of([ANALYTIC, NUMERIC, *continued], [14184, 144273, *range(30)], n_epochs=60, hidden_size=4)
     page = made(record("claim", runs, experiment="tutorial"), "claim", tmp_path)
@@ -454,7 +466,7 @@ def test_the_tutorials_advantage_is_split_into_start_and_gradient(record, tmp_pa
     (["--sweep", "apart"], "sweep=apart: none of its 2 runs has a finished partner"),
     (["--sweep", "planted", "--output", os.devnull + "/x"], "output="),
 ])  # fmt: skip
-def test_what_cannot_be_reported_is_one_message(record, planted, capsys, words, said):
+def test_what_cannot_be_reported_is_one_message(record, planted, capsys, words, said, undrawn):
     record("alone", runs_of([ANALYTIC], range(2), n_epochs=60))
     both = runs_of([ANALYTIC, NUMERIC], range(2), n_epochs=60)
     record("apart", [both[0], both[3]])

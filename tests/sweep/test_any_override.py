@@ -47,7 +47,7 @@ def kept(tmp_path_factory):
         yield folder, lambda: database.execute("SELECT count(*) FROM runs").fetchone()[0]
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None)
 @given(overrides=st.lists(OVERRIDE, min_size=1, max_size=3), many=st.booleans())
 def test_any_override_runs_or_is_refused_without_a_traceback(kept, overrides, many):
     folder, n_runs = kept
