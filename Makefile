@@ -17,17 +17,21 @@ help: ## list the targets
 	@echo "make sweep [EXPERIMENT=convergence] [ARGS=\"seed=0,1\"]    then: make report, make ui"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
 
+# Without what the environment says of other places and other Pythons; where packages come from is the user's to say.
+ELSEWHERE := PIP_TARGET PIP_PREFIX PIP_ROOT PYTHONWARNINGS PYTHONOPTIMIZE PYTHONPATH PYTHONDONTWRITEBYTECODE
+HERE      := env $(ELSEWHERE:%=-u %) PIP_USER=0 MPLBACKEND=agg MATPLOTLIBRC=/dev/null
+
 setup: $(VENV)/.ready ## make or renew .venv (every target does)
 
 # uv comes from the machine, or from pip into .venv: 10 s where pip alone takes 100.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python {v[0]}.{v[1]}: tinynet wants 3.11 or newer; try make PYTHON=python3.12")'
 	@echo "setting up $(VENV) (once; about 15 s)"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@command -v uv >/dev/null || $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	@$(HERE) $(PYTHON) -m venv --clear $(VENV)
+	@command -v uv >/dev/null || $(HERE) $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	@uv=$$(command -v uv || echo $(VENV)/bin/uv); \
-		$$uv pip install --quiet --python $(RUN) -c constraints.txt -e '.[$(EXTRAS)]'
-	@env -u PYTHONDONTWRITEBYTECODE MPLBACKEND=agg $(RUN) -c 'import pandas, scipy.special, experiments.run; from experiments.report.figures import forest; from experiments.store import prepare; prepare()' # compile, and make an empty store
+		$(HERE) $$uv pip install --quiet --python $(RUN) -c constraints.txt -e '.[$(EXTRAS)]'
+	@$(HERE) $(RUN) -c 'import pandas, scipy.special, experiments.run; from experiments.report.figures import forest; from experiments.store import prepare; prepare()' # compile, and make an empty store
 	@touch $@
 
 sweep: setup ## train and record a whole experiment
