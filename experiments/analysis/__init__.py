@@ -120,7 +120,7 @@ def analyse(
         rows += mode_rows
         halves += mode_halves
     control_rows, counts = controls.controls(runs, paired.pairings, paired.reference, margins)
-    claim = tutorial(runs, loaded.curves.get("online_error"), margins.decades)
+    claim = tutorial(runs, paired.loaded.curves.get("online_error"), margins.decades)
     rows += control_rows
     if claim is not None:
         rows += claim.estimates
@@ -136,7 +136,7 @@ def analyse(
         controls=pd.DataFrame(counts),
         counts=table.counts_by_cell(runs, paired.cell_keys),
         left_out=left_out_table(runs, paired.pairings, paired.cell_keys),
-        diagnostics=table.diagnostics(loaded),
+        diagnostics=table.diagnostics(paired.loaded),
         tutorial=claim,
         cells=cells,
         curves=curves_of(paired, cells),
@@ -148,8 +148,13 @@ def analyse(
 def _pair(loaded: "Loaded", reference: str | None, margins: Margins, practical: Sequence[float]) -> Paired:
     """As far as pairs."""
     again = f"`{command_of(loaded)}`"
-    if loaded.runs.empty:
+    n_recorded = len(loaded.runs)
+    if n_recorded == 0:
         raise AnalysisError(f"sweep={loaded.name}: no run is recorded yet; go on with {again}")
+    loaded = table.known_runs(loaded)
+    if loaded.runs.empty:
+        fault = f"its {n_recorded} runs have lost the tag mode"
+        raise AnalysisError(f"sweep={loaded.name}: {fault}; train them anew with {again} and fresh=true")
     runs, error = table.table_of_runs(loaded, practical)
     modes = _modes(loaded, runs, reference)
     keys = [key for key in settings_of_a_pair(runs) if key != "seed" and runs[key].nunique(dropna=False) > 1]

@@ -1,6 +1,8 @@
 """What a recorded sweep holds, as tables: a row per run with its error curve, counts by cell, diagnostics."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,11 +34,23 @@ TAGS = {  # column of runs -> tag of MLflow
     "failure": "failure",
 }
 METRICS = ("evaluations", "seconds", "diverged_epoch")
+MEASURED = ("converged_error", "final_error", "late_error", "law", "law_s")
+RESERVED = re.compile("|".join(("run_id", "name", "status", *TAGS, *METRICS, *MEASURED, "epochs_to_.*")))
 
 
 def epochs_name(tau: float) -> str:
     """1e-3 -> epochs_to_1e-3, 0.05 -> epochs_to_0.05: the column of runs and the question."""
     return f"epochs_to_{f'{tau:.0e}'.replace('e-0', 'e-') if tau in TAUS else tidy(tau)}"
+
+
+def known_runs(loaded: "Loaded") -> "Loaded":
+    """The sweep without the runs whose mode nobody can tell any more: their tag was deleted."""
+    if "tags.mode" not in loaded.runs:
+        rows = np.zeros(len(loaded.runs), dtype=bool)
+    else:
+        rows = (loaded.runs["tags.mode"].fillna("").str.strip() != "").to_numpy()
+    curves = {key: curve[:, rows] for key, curve in loaded.curves.items()}
+    return replace(loaded, runs=loaded.runs[rows].reset_index(drop=True), curves=curves)
 
 
 def table_of_runs(loaded: "Loaded", taus: Sequence[float] = ()) -> tuple["pd.DataFrame", np.ndarray]:
@@ -53,7 +67,8 @@ def table_of_runs(loaded: "Loaded", taus: Sequence[float] = ()) -> tuple["pd.Dat
         return stored[name].fillna(missing) if name in stored else pd.Series(missing, stored.index)
 
     params = stored.filter(regex=r"^params\.").rename(columns=lambda name: name.removeprefix("params."))
-    runs = stored[["run_id", "name", "status"]].join(params)
+    ours = [name for name in params if not RESERVED.fullmatch(name)]  # any program may log a param "status"
+    runs = stored[["run_id", "name", "status"]].join(params[ours])
     runs = runs.assign(**{name: column(f"tags.{tag}", "") for name, tag in TAGS.items()})
     runs["outcome"] = runs["outcome"].where(runs["status"] == "FINISHED", "failed")
     share = runs.get("converged_below", np.nan)

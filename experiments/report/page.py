@@ -173,6 +173,7 @@ def render(analysed: Analysis, pictures: Sequence[Mapping], tables: Sequence[str
         left_out=left_out[:MOST_LISTED],
         n_left_out=len(left_out),
         reasons=Counter((gap["mode"], gap["reason"]) for gap in left_out),
+        n_missing=n_missing(analysed),
         complete=loaded.params.get("n_runs") == str(len(runs)) and not (runs["outcome"] == "failed").any(),
         command=command_of(loaded),
         repeat=shlex.join(["python", "-m", "experiments.report", "--store", uri, "--sweep", loaded.name]),
@@ -186,7 +187,17 @@ def render(analysed: Analysis, pictures: Sequence[Mapping], tables: Sequence[str
 def render_lines(analysed: Analysis) -> str:
     """What the terminal shows: a line per question, and per mode if there are several."""
     text = _environment(autoescape=False).get_template("terminal.txt")
-    return text.render(loaded=analysed.loaded, analysed=analysed, blocks=blocks_of(analysed)).strip("\n")
+    blocks = blocks_of(analysed)
+    missing = n_missing(analysed)
+    return text.render(loaded=analysed.loaded, analysed=analysed, blocks=blocks, n_missing=missing).strip(
+        "\n"
+    )
+
+
+def n_missing(analysed: Analysis) -> int:
+    """Runs of a finished sweep that are not to be found any more: somebody deleted them or their tags."""
+    n_planned = int(analysed.loaded.params.get("n_runs") or 0)
+    return max(0, n_planned - len(analysed.runs)) if analysed.loaded.status == "FINISHED" else 0
 
 
 def facts_of(analysed: Analysis) -> dict[str, int]:

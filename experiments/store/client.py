@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.store.address import Address
-from experiments.store.entries import FINGERPRINT, PARENT, SWEEP, Run, matrix, now
+from experiments.store.entries import FINGERPRINT, MARKS, PARENT, SWEEP, Run, matrix, now
 
 N_THREADS = 8  # that talk to a server
 GREETING = 5  # seconds that a server has to answer at first
@@ -197,8 +197,10 @@ class Client:
                 return runs
 
     def _children(self, parent: str) -> list:
+        """What else has the parent isn't ours."""
         experiment_id = self.client.get_run(parent).info.experiment_id
-        return self._search([experiment_id], f"tags.`{PARENT}` = '{parent}'")
+        runs = self._search([experiment_id], f"tags.`{PARENT}` = '{parent}'")
+        return [run for run in runs if FINGERPRINT in run.data.tags]
 
     def sweeps(self, experiment: str | None, fingerprint: str = "%") -> list[dict]:
         """As Queries.sweeps."""
@@ -209,6 +211,8 @@ class Client:
         fields = ("run_id", "status", "experiment_id", "start_time", "end_time")
         sweeps = []
         for run in self._search(list(names), f"tags.{SWEEP} LIKE '{fingerprint}'", NEWEST_FIRST):
+            if not run.data.tags.keys() & MARKS:
+                continue
             sweep = {field: getattr(run.info, field) for field in fields}
             sweeps.append(sweep | {"name": run.info.run_name, "experiment": names[run.info.experiment_id]})
         return sweeps
@@ -242,13 +246,16 @@ class Client:
 
         def read(portion: list[str]) -> list[tuple]:
             answer = self._bulk_history(portion, key) if in_bulk else None
+            points = []  # (timestamp, value, run id, step): of several at a step the last counts
             if answer is not None:
-                return [(point["run_id"], point["step"], point["value"]) for point in answer["metrics"]]
-            points = []
-            for run_id in portion:
-                history = self.client.get_metric_history(run_id, key)
-                points += [(run_id, point.step, point.value) for point in history]
-            return points
+                for point in answer["metrics"]:
+                    points.append((point["timestamp"], float(point["value"]), point["run_id"], point["step"]))
+            else:
+                for run_id in portion:
+                    history = self.client.get_metric_history(run_id, key)
+                    points += [(point.timestamp, point.value, run_id, point.step) for point in history]
+            points = sorted(point for point in points if point[1] == point[1])  # without NaN
+            return [(run_id, step, value) for _, value, run_id, step in points]
 
         points = chain.from_iterable(self._each(read, portions))
         return matrix(points, run_ids, n_steps)[0]

@@ -16,9 +16,11 @@ import numpy as np
 
 PARENT, SWEEP, FINGERPRINT = "mlflow.parentRunId", "sweep", "fingerprint"  # tags that we search by
 NAME, TAKEN = "mlflow.runName", "taken_over"  # TAKEN: which run of another sweep a run is a copy of
+MARKS = (FINGERPRINT, "command")  # every sweep of ours has one of these: any program may tag runs "sweep"
 LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # characters that MLflow keeps
 POINT = np.dtype([("column", np.int64), ("step", np.int64), ("value", np.float64)])
 BLOCK = 50_000  # points at once from rows to arrays
+INFINITE = np.finfo(float).max  # what MLflow keeps of an infinite value
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ def metric_rows(runs: Mapping[str, Run], time: int) -> Iterator[tuple]:
 def matrix(rows: Iterable[tuple], run_ids: Sequence[str], n_steps: int) -> tuple[np.ndarray, int]:
     """Rows (run id, step, value) -> (n_steps, n_runs), NaN where there is none; and how many points it took.
 
-    Rows of other runs are passed over: they may have been recorded since run_ids were read.
+    Rows of other runs are passed over: they may have been recorded since run_ids were read. So are other
+    steps and values that aren't finite, which we don't record. Of several values at a step the last counts.
     """
     curves = np.full((n_steps, len(run_ids)), np.nan)
     columns = {run_id: i for i, run_id in enumerate(run_ids)}
@@ -152,6 +155,7 @@ def matrix(rows: Iterable[tuple], run_ids: Sequence[str], n_steps: int) -> tuple
     n_points = 0
     while len(block := np.fromiter(islice(points, BLOCK), POINT)):
         block = block[block["column"] >= 0]
-        curves[block["step"], block["column"]] = block["value"]
         n_points += len(block)
+        block = block[(block["step"] >= 0) & (block["step"] < n_steps) & (np.abs(block["value"]) < INFINITE)]
+        curves[block["step"], block["column"]] = block["value"]
     return curves, n_points

@@ -10,12 +10,15 @@ import numpy as np
 
 from experiments.store.address import NoStore, complaint
 from experiments.store.client import Client
-from experiments.store.entries import FINGERPRINT
+from experiments.store.entries import FINGERPRINT, INFINITE
 from experiments.store.opening import reading
 from experiments.store.transactions import Tables
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+LONGEST_CURVE = 1_000_000  # steps; n_epochs can be no more
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Loaded:
     booleans where all of a column parse, tags stay text. Rows are sorted by the params, in alphabetical
     order with seed last, then by fingerprint: the same order from every store.
     curves: key -> (n_steps, n_runs), columns in the order of runs, NaN where nothing is recorded.
+    Values that aren't finite, and steps beyond the param n_epochs, are not ours and passed over.
     """
 
     run_id: str
@@ -56,13 +60,27 @@ def load_sweep(uri: str, experiment: str | None = None, sweep: str | None = None
         run_id = parent["run_id"]
         contents = backend.contents(run_id, of_children=False)
         fields = {kind: {row[1]: row[2] for row in rows} for kind, rows in contents.items()}
+        fields["metrics"] = {key: value for key, value in fields["metrics"].items() if _is_finite(value)}
         runs, last_steps = _table(backend.children(run_id), backend.contents(run_id, of_children=True))
+        most = _most_steps(runs)
         curves = {
-            key: backend.curves(run_id, key, list(runs["run_id"]), last_step + 1)
+            key: backend.curves(run_id, key, list(runs["run_id"]), min(last_step, most) + 1)
             for key, last_step in sorted(last_steps.items())
             if last_step > 0
         }
         return Loaded(**parent, **fields, runs=runs, curves=curves)
+
+
+def _most_steps(runs: "pd.DataFrame") -> int:
+    """The last step that a curve of these runs can have: any program may log a metric at step 10⁹."""
+    n_epochs = runs.get("params.n_epochs")
+    if n_epochs is None or n_epochs.dtype.kind not in "iuf" or not n_epochs.max() > 0:
+        return LONGEST_CURVE
+    return min(int(n_epochs.max()), LONGEST_CURVE)
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and abs(value) < INFINITE
 
 
 def _table(children: Sequence[tuple], contents: Mapping) -> tuple["pd.DataFrame", dict[str, int]]:
@@ -80,7 +98,8 @@ def _table(children: Sequence[tuple], contents: Mapping) -> tuple["pd.DataFrame"
     for kind in ("params", "metrics", "tags"):
         values = defaultdict(dict)  # key -> run id -> value
         for run_id, key, value, *step in contents[kind]:
-            values[key][run_id] = value
+            if kind != "metrics" or _is_finite(value):
+                values[key][run_id] = value
             if step:
                 last_steps[key] = max(step[0], last_steps.get(key, 0))
         columns = {f"{kind}.{key}": list(map(values[key].get, run_ids)) for key in sorted(values)}
@@ -146,7 +165,7 @@ def recorded(backend: Tables | Client, parent: str) -> dict[str, tuple[str | Non
     finished = {run_id for run_id, _, status in backend.children(parent) if status == "FINISHED"}
     contents = backend.contents(parent, of_children=True)
     tags = {(run_id, key): value for run_id, key, value in contents["tags"]}
-    metrics = {(run_id, key): value for run_id, key, value, _ in contents["metrics"]}
+    metrics = {(run_id, key): value for run_id, key, value, _ in contents["metrics"] if _is_finite(value)}
     results = {}
     for (run_id, key), value in tags.items():
         if key == FINGERPRINT and run_id in finished:

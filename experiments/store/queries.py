@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from experiments.store.entries import FINGERPRINT, PARENT, SWEEP, matrix
+from experiments.store.entries import FINGERPRINT, MARKS, PARENT, SWEEP, matrix
 
 # Revisions of MLflow's tables, and the versions that make them. All keep a run in the same way.
 REVISIONS = {
@@ -38,8 +38,8 @@ READ = {  # of these, what a sweep is loaded from
     "experiments": "experiment_id name artifact_location lifecycle_stage",
     "experiment_tags": "key value experiment_id",
     "runs": "run_uuid name status start_time end_time lifecycle_stage artifact_uri experiment_id",
-    "metrics": "key value timestamp step run_uuid",
-    "latest_metrics": "key value timestamp step run_uuid",
+    "metrics": "key value timestamp step is_nan run_uuid",
+    "latest_metrics": "key value timestamp step is_nan run_uuid",
     "params": "key value run_uuid",
     "tags": "key value run_uuid",
 }
@@ -76,6 +76,8 @@ class Queries:
     def sweeps(self, experiment: str | None, fingerprint: str = "%") -> list[dict]:
         """Sweeps, all by default, newest first: the fields of Loaded that need no further query."""
         r, e, t = self.runs.c, self.experiments.c, self.tags.c
+        marks = self.tags.alias("marks").c
+        ours = self.sql.select(marks.run_uuid).where(marks.key.in_(MARKS))
         fields = ("run_id", "name", "status", "experiment", "experiment_id", "start_time", "end_time")
         query = (
             self.sql.select(r.run_uuid, r.name, r.status, e.name, e.experiment_id, r.start_time, r.end_time)
@@ -84,38 +86,55 @@ class Queries:
             .where(
                 t.key == SWEEP,
                 t.value.like(fingerprint),
+                t.run_uuid.in_(ours),
                 r.lifecycle_stage == "active",
                 e.lifecycle_stage == "active",
             )
-            .order_by(r.start_time.desc(), r.run_uuid)
+            .order_by(*self._newest_first())
         )
         if experiment is not None:
             query = query.where(e.name == experiment)
         rows = [dict(zip(fields, row, strict=True)) for row in self._rows(query)]
         return [row | {"experiment_id": str(row["experiment_id"])} for row in rows]
 
+    def _newest_first(self) -> tuple:
+        """By order of recording, whatever the clock said then; only SQLite keeps it."""
+        r = self.runs.c
+        if self.sqlite:
+            return (self.sql.literal_column("runs.rowid").desc(),)
+        return (r.start_time.desc(), r.run_uuid)
+
     def _children(self, parent: str):
-        """A subquery: the run ids of a sweep."""
-        t = self.tags.c
-        return self.sql.select(t.run_uuid).where(t.key == PARENT, t.value == parent)
+        """A subquery: the run ids of a sweep. What else has the parent isn't ours."""
+        r, t = self.runs.c, self.tags.c
+        marks = self.tags.alias("marks")
+        return (
+            self.sql.select(t.run_uuid)
+            .join_from(self.tags, marks, marks.c.run_uuid == t.run_uuid)
+            .join(self.runs, r.run_uuid == t.run_uuid)
+            .where(
+                t.key == PARENT, t.value == parent, marks.c.key == FINGERPRINT, r.lifecycle_stage == "active"
+            )
+        )
 
     def children(self, parent: str) -> list[tuple]:
         """Rows (run id, name, status)."""
         r = self.runs.c
-        query = self.sql.select(r.run_uuid, r.name, r.status).where(r.lifecycle_stage == "active")
+        query = self.sql.select(r.run_uuid, r.name, r.status)
         return list(self._rows(query.where(r.run_uuid.in_(self._children(parent)))))
 
     def contents(self, parent: str, of_children: bool) -> dict[str, Iterator[tuple]]:
         """Rows (run id, key, value) of params, tags and metrics of a parent, or of its children.
 
-        Those of metrics hold the latest value and, fourth, its step.
+        Those of metrics hold the latest value, None for NaN, and, fourth, its step.
         """
         run_ids = self._children(parent) if of_children else [parent]
         p, t, m = self.params.c, self.tags.c, self.latest_metrics.c
+        value = self.sql.case((m.is_nan == self.sql.false(), m.value), else_=None)  # 0 is kept for NaN
         selected = {
             "params": (p.run_uuid, p.key, p.value),
             "tags": (t.run_uuid, t.key, t.value),
-            "metrics": (m.run_uuid, m.key, m.value, m.step),
+            "metrics": (m.run_uuid, m.key, value, m.step),
         }
         return {
             kind: self._rows(self.sql.select(*columns).where(columns[0].in_(run_ids)))
@@ -130,10 +149,11 @@ class Queries:
         return curves
 
     def points(self, parent: str, key: str) -> Iterator[tuple]:
-        """Rows (run id, step, value) of one metric of all children, run by run."""
+        """Rows (run id, step, value) of one metric of all children; the latest of a step last."""
         m = self.metrics.c
-        query = self.sql.select(m.run_uuid, m.step, m.value)
-        return self._rows(query.where(m.key == key, m.run_uuid.in_(self._children(parent))))
+        query = self.sql.select(m.run_uuid, m.step, m.value).order_by(m.timestamp, m.value)
+        query = query.where(m.key == key, m.is_nan == self.sql.false())
+        return self._rows(query.where(m.run_uuid.in_(self._children(parent))))
 
     def _points_by_moment(self, parent: str, key: str) -> Iterator[tuple]:
         """Rows (run id, step, value) of one metric, if each run's were recorded at one moment, as ours are.
@@ -153,6 +173,7 @@ class Queries:
         moment, first, last = map(self.sql.bindparam, names)
         query = self.sql.select(m.run_uuid, m.step, m.value).where(m.key == key, m.timestamp == moment)
         outside = (m.run_uuid < first) | (m.run_uuid > last)
+        query = query.where(m.is_nan == self.sql.false())
         return self._rows(query.where(~outside), questions)  # "between" may let SQLite go run by run
 
     def _n_points(self, parent: str, key: str, run_ids: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from experiments.store.address import (
     local_folder,
 )
 from experiments.store.client import Client, preload
-from experiments.store.entries import SWEEP, Run, checked, complete, context
+from experiments.store.entries import FINGERPRINT, SWEEP, Run, checked, complete, context
 from experiments.store.loading import recorded
 from experiments.store.transactions import Tables
 
@@ -58,7 +58,8 @@ class Store:
         """
         with complaints(self.where):
             place = self._place(experiment)
-            parent = checked(Run(name, fingerprint, params, tags={**context(), **tags, SWEEP: fingerprint}))
+            marks = {SWEEP: fingerprint, FINGERPRINT: fingerprint}
+            parent = checked(Run(name, fingerprint, params, tags={**context(), **tags, **marks}))
             return OpenSweep(self, place, *self.backend.open_parent(place, fingerprint, parent, fresh))
 
     def record_run(self, experiment: str, run: Run) -> str:

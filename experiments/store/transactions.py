@@ -98,7 +98,7 @@ class Tables(Queries):
             .join_from(self.runs, self.tags, r.run_uuid == t.run_uuid)
             .where(r.experiment_id == int(place[0]), r.lifecycle_stage == "active")
             .where(t.key == SWEEP, t.value == fingerprint)
-            .order_by(r.start_time.desc(), r.run_uuid)
+            .order_by(*self._newest_first())
         )
         with self._transaction(self.experiments.c.experiment_id == int(place[0])) as connection:
             there = None if fresh else connection.execute(newest).first()

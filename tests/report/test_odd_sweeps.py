@@ -1,12 +1,13 @@
 """Reports on sweeps that no experiment plans: what is said of them is true, and nothing crashes."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.analysis import analyse
+from experiments.analysis import AnalysisError, analyse
 from experiments.report.figures.curves import main_cell
 from experiments.report.figures.forest import forest
 from experiments.report.figures.panel import names_of_ticks
@@ -137,3 +138,33 @@ def test_learning_rates_that_differ_in_a_late_digit_have_rows_of_their_own():
     panel = forest(analyse(loaded(*made_up(rates=rates, n_seeds=6)))).panels[0]
     names = [label.get_text() for label in panel.get_yticklabels()]
     assert names == ["learning rate", "0.1", "0.1001", "0.10012", "all cells"]
+
+
+@pytest.mark.parametrize("lost", ["", "  ", None])
+def test_a_run_whose_mode_somebody_deleted_is_left_out_and_a_line_says_so(lost):
+    runs, error = made_up(n_seeds=8)
+    sweep = loaded(runs, error)
+    sweep.runs["tags.mode"] = sweep.runs["tags.mode"].where(sweep.runs.index != 3, lost)
+    analysed = analyse(sweep)
+    rest = runs.index != 3
+    assert list(analysed.runs["run_id"]) == list(sweep.runs["run_id"][rest])
+    np.testing.assert_array_equal(analysed.error, error[:, rest])
+    clause = "1 run, deleted or without the tags that say what a run is"
+    assert f"No longer in this sweep: {clause}" in text_of(render(analysed, [], [], "sqlite:///mlflow.db"))
+    assert f"no longer in the sweep: {clause}" in render_lines(analysed)
+
+
+def test_a_sweep_whose_modes_are_all_deleted_says_what_trains_it_anew():
+    sweep = loaded(*made_up())
+    with pytest.raises(AnalysisError, match="its 6 runs have lost the tag mode; train them anew with"):
+        analyse(replace(sweep, runs=sweep.runs.drop(columns="tags.mode")))
+
+
+@pytest.mark.parametrize(
+    "name", ["status", "name", "mode", "outcome", "final_error", "epochs_to_1e-3", "law"]
+)
+def test_a_param_of_somebody_else_is_not_taken_for_a_column_of_ours(name):
+    runs, error = made_up()
+    sweep = loaded(runs, error)
+    odd = replace(sweep, runs=sweep.runs.assign(**{f"params.{name}": ["theirs"] + [None] * 5}))
+    assert analyse(odd).runs.equals(analyse(sweep).runs)

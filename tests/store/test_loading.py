@@ -5,11 +5,22 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from experiments.store import StoreError, client, load_sweep, open_store, opening, queries
+from experiments.store import (
+    StoreError,
+    client,
+    entries,
+    load_sweep,
+    open_store,
+    opening,
+    queries,
+    sweeps,
+    transactions,
+)
 from tests.store.runs import ROOT, record, same, some_runs
 
 pytestmark = [
@@ -58,6 +69,56 @@ def test_points_that_another_program_logged_at_other_times_are_loaded_too(uri):
     expected[[4, 7], 1] = 0.5, 0.875
     assert load_sweep(uri).run_id == sweep.run_id
     np.testing.assert_array_equal(load_sweep(uri).curves["error"], expected)
+
+
+def test_what_others_log_into_a_sweep_changes_nothing_of_it(uri, monkeypatch):
+    """A nested run of theirs, and into runs of ours values and steps that we don't record."""
+    from mlflow import MlflowClient
+
+    sweep = record(open_store(uri), runs_of_ten_epochs())
+    before = load_sweep(uri)
+    theirs = MlflowClient(uri)
+    run_id = before.runs["run_id"][0]
+    for step, value in ((3, np.nan), (5, np.inf), (5, -np.inf), (-7, 0.5), (10**9, 0.5), (10**9, np.nan)):
+        theirs.log_metric(run_id, "error", value, step=step)
+    theirs.log_metric(sweep.run_id, "seconds.lost", np.nan)
+    nested = theirs.create_run(sweep.experiment_id, tags={entries.PARENT: sweep.run_id}).info.run_id
+    theirs.log_metric(nested, "loss", 0.5, step=10**9)
+    theirs.log_param(nested, "seed", "none")
+    deleted = theirs.create_run(
+        sweep.experiment_id, tags={entries.PARENT: sweep.run_id, entries.FINGERPRINT: "1"}
+    ).info.run_id
+    theirs.log_param(deleted, "other", "1")
+    theirs.delete_run(deleted)
+    theirs.create_run(sweep.experiment_id, tags={"sweep": "theirs"})
+    same(without_latest(load_sweep(uri)), without_latest(before))
+    monkeypatch.setattr(opening, "backend", lambda where, write: client.Client(where))
+    same(without_latest(load_sweep(uri)), without_latest(before))
+
+
+def without_latest(sweep):
+    """Without the latest value of a curve, which MLflow tells."""
+    return replace(sweep, runs=sweep.runs.drop(columns="metrics.error"))
+
+
+def test_of_a_step_that_was_logged_twice_the_later_counts_from_every_store(uri, monkeypatch):
+    from mlflow import MlflowClient
+
+    record(open_store(uri), runs_of_ten_epochs())
+    run_id = load_sweep(uri).runs["run_id"][1]
+    for value, moment in ((0.25, 9_000_000_000_001), (0.5, 9_000_000_000_002), (0.125, 9_000_000_000_002)):
+        MlflowClient(uri).log_metric(run_id, "error", value, timestamp=moment, step=3)
+    ours = load_sweep(uri)
+    assert ours.curves["error"][3, 1] == 0.5
+    monkeypatch.setattr(opening, "backend", lambda where, write: client.Client(where))
+    same(load_sweep(uri), ours)
+
+
+def runs_of_ten_epochs():
+    """As a sweep records them: with the number of epochs, all of them finite."""
+    runs = [replace(run, params={**run.params, "n_epochs": 10}) for run in some_runs()]
+    curve = np.linspace(1, 2, 11)
+    return [replace(run, metrics={"final_error": 2.0}, curves={"error": curve}) for run in runs]
 
 
 def test_a_run_that_is_recorded_while_others_are_loaded_is_passed_over(uri, monkeypatch):
@@ -113,6 +174,19 @@ def test_the_newest_sweep_is_loaded_or_the_one_named(uri):
         load_sweep(uri, sweep="nine")
     with pytest.raises(StoreError, match=r"no sweep of experiment 'three'; there are two, one"):
         load_sweep(uri, experiment="three")
+
+
+@pytest.mark.parametrize("moment", [1_700_000_000_000, 1_000])
+def test_the_newest_is_the_last_recorded_though_the_clock_was_set_back(uri, monkeypatch, moment):
+    sweep = record(open_store(uri), some_runs(1), name="first")
+    monkeypatch.setattr(transactions, "now", lambda: moment)
+    store = open_store(uri)
+    store.open_sweep("convergence", "feed", "second", {}, {})
+    assert [found["name"] for found in sweeps(uri)] == ["second", "first"]
+    assert load_sweep(uri).name == "second"
+    again = store.open_sweep("convergence", "f00d", "third", {}, {}, fresh=True)
+    assert again.run_id != sweep.run_id
+    assert store.open_sweep("convergence", "f00d", "fourth", {}, {}).run_id == again.run_id
 
 
 def test_a_sweep_without_runs_loads_empty(uri):
