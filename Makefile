@@ -29,7 +29,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@echo "setting up $(VENV) (once; about 15 s)"
 	@$(HERE) $(PYTHON) -m venv --clear $(VENV)
 	@command -v uv >/dev/null || $(HERE) $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	@uv=$$(command -v uv || echo $(VENV)/bin/uv); \
+	@mkdir -p "$${XDG_CACHE_HOME:-$$HOME/.cache}" 2>/dev/null || export UV_NO_CACHE=1; \
+		uv=$$(command -v uv || echo $(VENV)/bin/uv); \
 		$(HERE) $$uv pip install --quiet --python $(RUN) -c constraints.txt -e '.[$(EXTRAS)]'
 	@$(HERE) $(RUN) -c 'import pandas, scipy.special, experiments.run; from experiments.report.figures import forest; from experiments.store import prepare; prepare()' # compile, and make an empty store
 	@touch $@
