@@ -305,8 +305,8 @@ SPOILT = {
     "corrupt": (lambda path: path.write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 64), "is damaged"),
     "torn": (lambda path: path.write_bytes(path.read_bytes()[:5000]), "is damaged or no SQLite"),
     "text": (lambda path: path.write_text("not a database, too short? no" * 9), "is damaged or no SQLite"),
-    "older": (lambda path: other_revision(path, "451aebb31d03"), "older MLflow .*mlflow db upgrade"),
-    "newer": (lambda path: other_revision(path, "ffffffffffff"), "newer MLflow .*name another store"),
+    "older": (lambda path: other_revision(path, "451aebb31d03"), "older MLflow.*mlflow db upgrade"),
+    "newer": (lambda path: other_revision(path, "ffffffffffff"), "newer MLflow.*name another store"),
 }  # fmt: skip
 
 
