@@ -47,7 +47,9 @@ def fault_lines(faults: Sequence[tuple[int, str]], job_overrides: Sequence[Seque
         shared = set(first).intersection(*(job_overrides[index] for index in indices)) - in_all_jobs
         where = [override for override in first if override in shared]
         if 1 < len(indices) < len(job_overrides):
-            where.append(f"({len(indices)} jobs)")
+            own = [override for override in first if override not in in_all_jobs]
+            example = "" if where else f", such as {' '.join(own)}"
+            where.append(f"({len(indices):,} jobs{example})")
         lines.append(f"{' '.join(where)}: {text}" if where else text)
     if len(jobs_of) > len(lines):
         lines.append(f"... and {len(jobs_of) - len(lines)} faults more")

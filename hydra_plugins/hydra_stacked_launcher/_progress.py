@@ -24,6 +24,11 @@ def head(n_done: int, n_jobs: int, n_stacks: int) -> str:
     return "the 1 job is done" if n_jobs == 1 else f"all {jobs} are done"
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """stream: None if it was closed before Python began."""
+    return stream is not None and stream.isatty()
+
+
 class Progress(contextlib.ExitStack):
     """Jobs trained or failed, of a total."""
 
@@ -35,11 +40,11 @@ class Progress(contextlib.ExitStack):
         self.stream = stream or sys.stderr
         self.began = time.monotonic()
         self.last_line = self.began
-        hidden = total == 0 or not self.stream.isatty()
+        hidden = total == 0 or not is_terminal(self.stream)
         self.bar = self.enter_context(
             tqdm(total=total, unit=" jobs", file=self.stream, leave=False, dynamic_ncols=True, disable=hidden)
         )
-        if not hidden and sys.stdout.isatty():
+        if not hidden and is_terminal(sys.stdout):
             self._print_above_bar()
 
     def _print_above_bar(self) -> None:

@@ -55,7 +55,9 @@ def make_stacks(task: Any, jobs: Mapping[int, Any], max_stack: int | None, n_wor
         by_shape.setdefault(task.shape(job), []).append(index)
     stacks = []
     for indices in by_shape.values():
-        most = min(limit, task.most(jobs[indices[0]])) if hasattr(task, "most") else limit
+        most = limit
+        if hasattr(task, "most"):
+            most = max(1, min(limit, task.most(jobs[indices[0]])))
         n = math.ceil(len(indices) / most)
         bounds = [i * len(indices) // n for i in range(n + 1)]
         stacks += [indices[bounds[i] : bounds[i + 1]] for i in range(n)]

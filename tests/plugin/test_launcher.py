@@ -103,6 +103,18 @@ def test_a_stack_that_fails_is_halved_until_only_the_culprits_fail(workers):
     assert "\n  seed=13 (2 jobs): FloatingPointError: unlucky" in str(caught.value)
 
 
+def test_jobs_that_fail_alike_and_have_nothing_in_common_are_told_by_an_example():
+    def train(stack):
+        if any(seed % 2 for seed, _ in stack):
+            raise FloatingPointError("odd")
+        return Tracked.train(stack)
+
+    with pytest.raises(
+        CompactHydraException, match=r"\n  \(2 jobs, such as seed=1\): FloatingPointError: odd$"
+    ):
+        sweep(Tracked(train=train), "seed=0,1,2,3", "width=4")
+
+
 def test_a_failure_is_told_when_the_others_are_done():
     task = Tracked()
     with pytest.raises(CompactHydraException, match="1 of 3 jobs failed") as caught:
@@ -158,6 +170,13 @@ def test_a_task_may_say_how_many_of_its_jobs_memory_takes():
     task.most = lambda job: 2
     sweep(task, "seed=0,1,2,3")
     assert stacks(task) == [[(0, 4), (1, 4)], [(2, 4), (3, 4)]]
+
+
+def test_a_task_that_has_no_room_for_one_job_tries_it_alone():
+    task = Tracked()
+    task.most = lambda job: 0
+    sweep(task, "seed=0,1")
+    assert stacks(task) == [[(0, 4)], [(1, 4)]]
 
 
 def test_a_stack_too_large_for_memory_is_trained_in_parts():

@@ -111,6 +111,16 @@ def test_what_is_printed_and_logged_meanwhile_gets_lines_of_its_own(monkeypatch)
     assert (sys.stdout, sys.stderr, handler.stream) == (stream, stream, stream)
 
 
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_stream_that_is_closed_stops_nothing(closed, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, closed, None)
+    task = Tracked()
+    sweep(task, "seed=0,1", "hydra.launcher.max_stack=1")
+    assert len([entry for entry in task.calls if entry[0] == "record"]) == 2
+
+
 def test_no_bar_is_left_on_a_terminal_and_nothing_is_said_twice():
     assert on_a_terminal("seed=11,12", "hydra.launcher.max_stack=1") == [
         "enter", "start 2", "2 jobs in 2 stacks", "record 11/4", "record 12/4", "exit None", ""
