@@ -45,7 +45,7 @@ ui: setup ## the MLflow UI, opened on the latest sweep
 	$(call PY,-m experiments.ui)
 
 test: setup ## all tests
-	$(call PY,-m pytest -n 2 -m 'not faults')
+	$(call PY,-m pytest -n 2 --dist loadfile -m 'not faults')
 
 test-faults: setup ## kill, lock and starve sweeps for real (minutes)
 	$(call PY,-m pytest -m faults)
