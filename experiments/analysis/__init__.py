@@ -160,17 +160,18 @@ def _pair(loaded: "Loaded", reference: str | None, margins: Margins, practical: 
     keys = [key for key in settings_of_a_pair(runs) if key != "seed" and runs[key].nunique(dropna=False) > 1]
     keys.sort(key=lambda key: (key != "learning_rate", key != "hidden_size"))
     continued = set(runs["mode"][runs["start"] == "continued"])
-    alike = [mode for mode in modes[1:] if (mode in continued) == (modes[0] in continued)]  # else tutorial.py
+    alike = [mode for mode in modes if (mode in continued) == (modes[0] in continued)]  # else tutorial.py
     n_planned = int(loaded.params.get("n_runs") or 0)
     complete = 0 < n_planned <= len(set(zip(runs["pair"], runs["mode"], strict=True)))
-    pairings = {mode: pairing_of(runs, mode, modes[0], keys, complete) for mode in alike}
+    pairings = {mode: pairing_of(runs, mode, modes[0], keys, complete) for mode in alike[1:]}
     if not any(len(pairing.a) for pairing in pairings.values()):
         raise AnalysisError(
             f"sweep={loaded.name}: none of its {len(runs)} runs has a finished partner of mode {modes[0]} "
             f"with the same start; run what is missing with {again}"
         )
     fresh = {mode: " ".join(word for word in mode.split() if word != "continued") for mode in modes}
-    later = [mode for mode in modes[1:] if fresh[mode] != mode and fresh[mode] in modes]
+    counterparts = {fresh[mode] for mode in alike}
+    others = [mode for mode in modes if mode not in alike and fresh[mode] in counterparts]
     return Paired(
         loaded=loaded,
         margins=margins,
@@ -181,8 +182,8 @@ def _pair(loaded: "Loaded", reference: str | None, margins: Margins, practical: 
         names=names_of(modes),
         cell_keys=keys,
         pairings=pairings,
-        own_rate=frozenset(mode for mode in alike if has_own_rate(runs, mode, modes[0])),
-        drawn=(runs["outcome"] != "failed").to_numpy() & ~runs["mode"].isin(later).to_numpy(),
+        own_rate=frozenset(mode for mode in alike[1:] if has_own_rate(runs, mode, modes[0])),
+        drawn=(runs["outcome"] != "failed").to_numpy() & ~runs["mode"].isin(others).to_numpy(),
         n_rows=table.n_rows(runs),
     )
 

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.analysis import analyse
 from experiments.analysis.pairs import pair_up
+from tests.loaded import loaded, made_up
 
 RUN = st.tuples(
     st.sampled_from("pqr"), st.sampled_from("abc"), st.sampled_from(["s", "t", ""]), st.booleans()
@@ -67,3 +69,12 @@ def test_every_reason_to_leave_a_run_out_is_named():
 def test_a_mode_is_not_paired_with_itself():
     with pytest.raises(ValueError, match="two modes"):
         pair_up(table([]), "a", "a")
+
+
+@pytest.mark.parametrize("reference", ["analytic", "analytic continued"])
+def test_pictures_show_the_modes_that_start_as_the_reference(reference):
+    arms = ["analytic", "numeric h=1e-4", "analytic continued", "numeric h=1e-4 continued"]
+    analysed = analyse(loaded(*made_up(arms, n_seeds=8)), reference)
+    alike = [mode for mode in arms if mode.endswith("continued") == reference.endswith("continued")]
+    assert analysed.drawn_modes == alike
+    assert analysed.others == alike[1:]
