@@ -58,7 +58,7 @@ def fit(jobs):
 
 
 def keep(jobs, errors):
-    """Add a line for each job. Whenever this command is killed, the file is whole; one may write at a time."""
+    """Add a line for each job. The file is whole whenever this is killed; one command may write at a time."""
     text = RESULTS.read_text() if RESULTS.exists() else "alpha,n_features,fold,error\n"
     for job, error in zip(jobs, errors, strict=True):
         text += f"{job.alpha},{job.n_features},{job.fold},{error}\n"
