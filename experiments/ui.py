@@ -5,10 +5,12 @@ The UI has no login, so it is served to this machine only (127.0.0.1).
 
 import argparse
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import closing, suppress
 
 from experiments import store
@@ -16,6 +18,10 @@ from experiments.entrance import Arguments, open_streams
 from experiments.store import Address, StoreError
 
 TRIES = 50  # ports after the one asked for
+OF_A_SERVER = re.compile(
+    r"MLFLOW_(SERVER_.*|.*_STORE_URI|STATIC_PREFIX|ARTIFACTS_ONLY|GUNICORN_OPTS|EXPOSE_PROMETHEUS"
+    r"|TRACE_ARCHIVAL_CONFIG)"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -74,25 +80,39 @@ def serve(where: Address, port: int) -> int:
         command += ["--default-artifact-root", store.artifact_location(folder / "mlruns")]
         # From its folder: MLflow also makes the folder that a path would name if %3F were no question mark.
         uri = store.sqlite_uri(where.path.relative_to(folder))
-    environment = {
+    heard: list[
+        int
+    ] = []  # signals: no exceptions, which a second one would raise in the midst of the first's
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: heard.append(number))
+    # A session of its own: MLflow's server starts another process, and both must end with us.
+    server = subprocess.Popen(
+        [sys.executable, "-m", *command], cwd=folder, env=environment(uri), start_new_session=True
+    )
+    n_passed_on = 0
+    while server.poll() is None:
+        if len(heard) > n_passed_on:
+            _signal_all(server.pid, signal.SIGKILL if n_passed_on else signal.SIGTERM)
+            n_passed_on = len(heard)
+        time.sleep(0.2)  # not wait(): a signal that another thread hears does not interrupt it
+    _signal_all(server.pid, signal.SIGTERM)  # what a server that ended by itself has left
+    return 0 if heard else server.returncode
+
+
+def _signal_all(session: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(session, number)
+
+
+def environment(uri: str) -> dict[str, str]:
+    """That of our server: without what the user's says of a server for others."""
+    kept = {key: value for key, value in os.environ.items() if not OF_A_SERVER.fullmatch(key)}
+    return kept | {
         "MLFLOW_BACKEND_STORE_URI": uri,  # not among the arguments, which everybody can see
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PYTHONWARNINGS": "ignore",  # of its dependencies about each other
     }
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # A session of its own: MLflow's server starts another process, and both must end with us.
-    server = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=folder, env=os.environ | environment, start_new_session=True
-    )
-    try:
-        return server.wait()
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
 
 
 if __name__ == "__main__":

@@ -50,6 +50,16 @@ def test_a_port_that_is_taken_is_passed_over():
     assert ui.free_port(port) == port
 
 
+def test_what_the_environment_says_of_a_server_for_others_is_not_for_ours(monkeypatch):
+    for name in ("SERVER_ALLOWED_HOSTS", "STATIC_PREFIX", "READ_REPLICA_BACKEND_STORE_URI", "GUNICORN_OPTS"):
+        monkeypatch.setenv(f"MLFLOW_{name}", "other")
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", "https://files.example")
+    environment = ui.environment("sqlite:///mlflow.db")
+    assert "other" not in environment.values()
+    assert environment["MLFLOW_S3_ENDPOINT_URL"] == "https://files.example"
+    assert environment["MLFLOW_BACKEND_STORE_URI"] == "sqlite:///mlflow.db"
+
+
 def test_the_ui_serves_this_machine_only_and_ends_with_its_helpers(tmp_path):
     """Of a folder with a name that would mean something else in a URL."""
     folder = tmp_path / "q?m%2F #&;'\"ü"
@@ -79,7 +89,8 @@ def test_the_ui_serves_this_machine_only_and_ends_with_its_helpers(tmp_path):
         }:
             with closing(socket.socket()) as probe:
                 assert other.startswith("127.") or probe.connect_ex((other, port)) != 0
-        process.send_signal(signal.SIGINT)
+        for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):  # as of somebody in a hurry
+            process.send_signal(number)
         assert process.wait(20) == 0
         assert not up(f"{address}/health", tries=1)
         assert [made.name for made in tmp_path.iterdir()] == [folder.name]

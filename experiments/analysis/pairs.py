@@ -149,7 +149,7 @@ class Paired:
 
     runs: a row per run, as in runs.csv; error (n_epochs + 1, n_runs): its columns are the rows of runs, and
     n_epochs is that of the longest. practical: errors that speed is judged to. drawn (n_runs,): the runs that
-    pictures show: not failed, and of a mode that starts afresh and also goes on, what starts as the reference.
+    pictures show: not failed, and of a mode that both starts afresh and goes on what starts as the reference.
     """
 
     loaded: "Loaded" = field(repr=False)
