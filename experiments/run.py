@@ -15,7 +15,7 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import env_override
 
-from experiments.entrance import open_streams
+from experiments.entrance import enter, is_of_output, print_to_nobody
 from experiments.store import StoreError, masked
 from experiments.sweep import SweepTask, forget_built, register, run_alone
 from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs, caused_by_user, message_of, names_in
@@ -43,9 +43,12 @@ def command() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # `| head` has read enough: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print_to_nobody()
         sys.exit(141)
     except Exception as error:
+        if isinstance(error, OSError) and is_of_output(error):
+            print_to_nobody()
+            sys.exit(f"output: {error.strerror}; print elsewhere, and the same command goes on")
         if wants_traceback or not (isinstance(error, StoreError) or caused_by_user(error)):
             raise
         message = message_of(error, _names)
@@ -61,7 +64,7 @@ def _names() -> list[str]:
 
 
 if __name__ == "__main__":
-    open_streams()
+    enter()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a sweep as Ctrl-C does
     gc.set_threshold(50_000, 20, 100)  # MLflow's imports make millions of objects that stay: 0.4 s of looking
     command()

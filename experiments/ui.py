@@ -14,7 +14,7 @@ import time
 from contextlib import closing, suppress
 
 from experiments import store
-from experiments.entrance import Arguments, open_streams
+from experiments.entrance import Arguments, enter
 from experiments.store import Address, StoreError
 
 TRIES = 50  # ports after the one asked for
@@ -116,5 +116,5 @@ def environment(uri: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    open_streams()
+    enter()
     sys.exit(main())

@@ -54,6 +54,31 @@ def test_a_benchmark_that_could_not_be_written_is_not_begun(tmp_path, capsys):
     assert "bench.csv: No such file or directory; give a file that can be written" in capsys.readouterr().err
 
 
+def test_a_full_disk_under_the_output_ends_a_sweep_in_one_line(tmp_path):
+    code, printed = attempt(tmp_path, "run", SWEEP, streams="> /dev/full")
+    assert code == 1
+    assert printed == "output: No space left on device; print elsewhere, and the same command goes on\n"
+    code, printed = attempt(tmp_path, "run", SWEEP)
+    assert (code, "finished" in printed) == (0, True)
+
+
+def test_a_full_disk_under_the_output_costs_no_report(recorded, tmp_path):
+    words = ["--store", store(recorded), "--output", str(tmp_path)]
+    assert attempt(recorded, "report", words, streams="> /dev/full") == (0, "")
+    assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(("command", "words"), [("run", SWEEP), ("report", ()), ("ui", ())])
+def test_a_folder_that_is_gone_is_told_in_one_line(tmp_path, command, words):
+    line = shlex.join([sys.executable, "-m", f"experiments.{command}", *words])
+    done = subprocess.run(
+        f"mkdir gone; cd gone; rmdir ../gone; {line}", shell=True, cwd=tmp_path,
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "the folder that this was typed in is gone; cd to one that is there\n"
+
+
 def test_a_report_is_the_same_whatever_the_environment_says_to_others(recorded, tmp_path):
     """All at once: a notebook's backend, warnings as errors, a terminal and home of another
     kind."""

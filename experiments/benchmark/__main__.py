@@ -17,7 +17,7 @@ from pathlib import Path
 
 from experiments.benchmark import composition, recording, sweep, trainer
 from experiments.benchmark.measuring import Line
-from experiments.entrance import Arguments, open_streams
+from experiments.entrance import Arguments, enter
 
 # recording is last: it imports mlflow into this process, and a child's peak starts from its parent's memory
 SECTIONS = {  # name: what is measured, by which function
@@ -91,5 +91,5 @@ def processor() -> str:
 
 
 if __name__ == "__main__":
-    open_streams()
+    enter()
     main()

@@ -7,7 +7,6 @@ follows from the sweep and the arguments, nothing from the clock: the same sweep
 import argparse
 import base64
 import gc
-import os
 import shlex
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from experiments.analysis import Analysis, AnalysisError, Margins, analyse
-from experiments.entrance import Arguments, open_streams
+from experiments.entrance import Arguments, enter, print_to_nobody
 from experiments.report import folder
 from experiments.report.folder import ReportError
 from experiments.report.page import load_templates, render, render_lines
@@ -73,8 +72,8 @@ def _attach(store: str, run_id: str, report: Path) -> None:
 def _say(text: str) -> None:
     try:
         print(text, flush=True)
-    except BrokenPipeError:  # the reader had enough; what is left must not be flushed into the pipe at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:  # the reader had enough, or a disk is full; the report goes to files
+        print_to_nobody()
 
 
 def _parser() -> Arguments:
@@ -182,6 +181,6 @@ def _written(pictures: list, figures: Path) -> list[dict]:
 
 
 if __name__ == "__main__":
-    open_streams()
+    enter()
     gc.disable()  # a report makes few cycles, and to look for them takes 0.1 s
     sys.exit(main())

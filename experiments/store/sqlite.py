@@ -29,6 +29,8 @@ def check(path: Path, write: bool) -> None:
     uri = sqlite_uri(path)
     if path.is_dir():
         raise complaint(uri, "is a folder; name a file in it, such as mlflow.db")
+    if not path.is_file():
+        raise complaint(uri, "is no ordinary file, but a pipe or a device; name another")
     if not os.access(path, os.R_OK):
         raise complaint(uri, "may not be read; change its permissions or name another file")
     if write and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):

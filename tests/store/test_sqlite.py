@@ -208,3 +208,10 @@ def test_without_hard_links_the_store_is_moved(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "link", no_links)
     sqlite.place_whole(tmp_path / "mlflow.db", lambda fresh: fresh.write_text("whole"))
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("mlflow.db", "whole")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_the_place_of_a_store_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "mlflow.db")
+    with pytest.raises(StoreError, match=r"mlflow\.db: is no ordinary file"):
+        load_sweep(store_uri(tmp_path / "mlflow.db"))
