@@ -32,16 +32,17 @@ def classify(error, zero_error, converged_below=CONVERGED_BELOW):
     zero = np.asarray(zero_error, dtype=float)
     last = error[-1]
     half = error[(len(error) - 1) // 2]
-    return np.select(
-        [
-            ~np.isfinite(error).all(axis=0) | (last > DIVERGED_ABOVE * zero),
-            last < converged_below * zero,
-            last < FALLING_BELOW * half,
-            np.abs(last - zero) < SILENT_WITHIN * zero,
-        ],
-        ["diverged", "converged", "falling", "silent"],
-        default="stuck",
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # of targets too large to be squared
+        return np.select(
+            [
+                ~np.isfinite(error).all(axis=0) | (last > DIVERGED_ABOVE * zero),
+                last < converged_below * zero,
+                last < FALLING_BELOW * half,
+                np.abs(last - zero) < SILENT_WITHIN * zero,
+            ],
+            ["diverged", "converged", "falling", "silent"],
+            default="stuck",
+        )
 
 
 def diverged_epoch(error, zero_error):
@@ -52,7 +53,8 @@ def diverged_epoch(error, zero_error):
     error = _curves(error)
     zero = np.asarray(zero_error, dtype=float)
     n_epochs = len(error) - 1
-    held = error <= DIVERGED_ABOVE * zero
+    with np.errstate(over="ignore"):
+        held = error <= DIVERGED_ABOVE * zero
     lost = np.where(held.any(axis=0), n_epochs + 1 - held[::-1].argmax(axis=0), 0)
     first_bad = np.where(np.isfinite(error).all(axis=0), n_epochs + 1, (~np.isfinite(error)).argmax(axis=0))
     epoch = np.minimum(lost, first_bad).astype(float)

@@ -110,12 +110,15 @@ class Problem:
         listed = ", ".join(columns)
         if twice := [name for name, count in Counter(columns).items() if count > 1]:
             raise ValueError(f"{field} has column {twice[0]!r} twice; give each its own name")
-        if target not in columns:
-            raise ValueError(f"target: {str(path)!r} has no column {target!r}; give one of: {listed}")
+        if (name := str(target)) not in columns:
+            remedy = f"give one of: {listed}"
+            if len(columns) == 1:  # separated by something else
+                remedy = f"its only one is {listed!r}; give a comma-separated file with more"
+            raise ValueError(f"target: {str(path)!r} has no column {name!r}; {remedy}")
         if len(columns) < 2:
             raise ValueError(f"{field} has only {listed}; give at least one input column")
         values = np.array([_numbers(place, columns, line) for place, line in lines[1:]])
-        at = columns.index(target)
+        at = columns.index(name)
         return cls(np.delete(values, at, axis=1), values[:, at])
 
 

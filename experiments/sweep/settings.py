@@ -138,6 +138,7 @@ def _misfits(settings: Settings) -> list[str]:
     elif n_evaluations > MOST_EVALUATIONS:
         cost = f"{n_evaluations:,} evaluations of the error for one step"
         wrong.append(f"gradient: {cost}; give a mode or a size that takes at most {MOST_EVALUATIONS:,}")
+    wrong += _steps_that_move_nothing(settings)
     zero_error = settings.rows.zero_error
     size = f"the mean square of its targets is {zero_error:.1g}"
     numbers = np.finfo(settings.dtype)
@@ -149,6 +150,20 @@ def _misfits(settings: Settings) -> list[str]:
     elif DIVERGED_ABOVE * zero_error > float(numbers.max):
         wrong.append(f"problem: {size}, too large for {settings.dtype}; give targets of about 1")
     return wrong
+
+
+def _steps_that_move_nothing(settings: Settings) -> list[str]:
+    """A line for an h of ours that is rounded away beside a weight of about 1, as random weights are."""
+    estimator = settings.estimator
+    if type(estimator).__module__ != tinynet.gradients.__name__ or not hasattr(estimator, "h"):
+        return []
+    numbers = np.finfo(settings.dtype)
+    least = float(numbers.eps) / 4  # 1 - eps/4 is 1
+    if isinstance(estimator, tinynet.gradients.ComplexStep):  # beside an imaginary part of 0
+        least = float(numbers.tiny)
+    if estimator.h > least:
+        return []
+    return [f"gradient.h: {estimator.h!r}; give more than {least:.2g}, else no {settings.dtype} weight moves"]
 
 
 @functools.lru_cache(maxsize=1024)

@@ -23,14 +23,14 @@ class Result(NamedTuple):
 
 def axes(jobs: Iterable[Settings]) -> dict[str, list]:
     """The params that differ between jobs, with their values in order; those of a mode as one."""
-    values = defaultdict(dict)
+    values = defaultdict(dict)  # by how they are written: lists can't be keys, and True would be 1
     for job in jobs:
         for key, value in job.params().items():
             if key == "gradient":
-                values["mode"][job.mode] = None
+                values["mode"][job.mode] = job.mode
             elif not key.startswith("gradient.") and key not in ("dtype", "start"):
-                values[key][value] = None
-    return {key: list(seen) for key, seen in values.items() if len(seen) > 1}
+                values[key].setdefault(repr(value), value)
+    return {key: list(seen.values()) for key, seen in values.items() if len(seen) > 1}
 
 
 def plan(experiment: str, jobs: Sequence[Settings], where: str) -> str:
@@ -46,9 +46,22 @@ def plan(experiment: str, jobs: Sequence[Settings], where: str) -> str:
 
 def listed(values: Sequence, room: int = LONGEST["param"]) -> str:
     """An axis as a command line gives it: range(0,25), or 0.01,0.1; its ends if that takes more room."""
-    written = [repr(value) if isinstance(value, str) and "," in value else tidy(value) for value in values]
+    written = [_written(value) for value in values]
     text = min([",".join(written), *_as_range(values)], key=len)
     return text if len(text) <= room else f"{written[0]},{written[1]} … {written[-1]} ({len(values)} values)"
+
+
+def _written(value: object) -> str:
+    """As Hydra reads it."""
+    if value is None:
+        return "null"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_written(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, str) and "," in value:
+        return repr(value)
+    return tidy(value)
 
 
 def _as_range(values: Sequence) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override, Sweep
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 
@@ -67,10 +67,13 @@ def overrides_of(case: str, parser: OverridesParser) -> list[Override]:
 
 
 def _check_values(override: Override) -> None:
-    """An axis must have values, each of them once."""
+    """An axis must have values, each of them once. Hydra knows no range beside other values."""
     if not override.is_sweep_override():
         return
+    axis = override.input_line.replace("=", ": ", 1)
+    choice = override.value()
+    if isinstance(choice, ChoiceSweep) and any(isinstance(value, Sweep) for value in choice.list):
+        raise Fault(f"{axis}; give the range alone, or write out its values")
     values = list(override.sweep_string_iterator()) if override.is_discrete_sweep() else []
     if not values or len(values) > len(set(values)):
-        axis = override.input_line.replace("=", ": ", 1)
         raise Fault(f"{axis}; give values, each of them once")

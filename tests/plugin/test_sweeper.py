@@ -8,6 +8,14 @@ from hydra.errors import CompactHydraException
 from tests.plugin.tasks import Tracked, sweep
 
 
+@pytest.mark.parametrize("axis", ["seed=range(2),7", "seed=7,range(2)"])
+def test_a_range_beside_other_values_is_refused_by_its_name(axis):
+    with pytest.raises(CompactHydraException) as refused:
+        sweep(Tracked(), axis)
+    right = "give the range alone, or write out its values"
+    assert str(refused.value) == f"{axis.replace('=', ': ')}; {right}"
+
+
 @pytest.mark.parametrize("axis", ["seed=1,2,1", "rate=0.1,1e-1", "seed=range(0,0)", "db=glob(x*)"])
 def test_an_axis_must_have_values_and_each_once(axis):
     task = Tracked()

@@ -5,6 +5,7 @@ import pickle
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,27 @@ def test_all_faults_are_told_at_once():
     )
     assert len(lines) == 3
     assert [re.split("[=:]", line)[0] for line in lines] == ["learning_rate", "hidden_size", "gradient.h"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("mode", ["Numeric", "Forward", "Hybrid", "SPSA"])
+def test_an_h_is_refused_where_it_moves_no_weight_of_about_1(mode, dtype):
+    weight = np.nextafter(np.dtype(dtype).type(1), np.dtype(dtype).type(0))  # more moves those nearer to 0
+    for h in (float(np.finfo(dtype).eps) / 4.1, float(np.finfo(dtype).eps)):
+        moved = (weight + np.dtype(dtype).type(h)) != weight
+        settings = {"dtype": dtype, "gradient": {"_target_": f"tinynet.gradients.{mode}", "h": h}}
+        if moved:
+            setting(**settings)
+        else:
+            (fault,) = faults(**settings)
+            assert fault.startswith(f"gradient.h: {h!r}; give more than ")
+
+
+def test_a_complex_step_may_be_tiny_but_not_0_to_its_dtype():
+    step = {"_target_": "tinynet.gradients.ComplexStep"}
+    setting(dtype="float32", gradient=step | {"h": 1e-30})
+    (fault,) = faults(dtype="float32", gradient=step | {"h": 1e-60})
+    assert fault == "gradient.h: 1e-60; give more than 1.2e-38, else no float32 weight moves"
 
 
 def test_a_misspelt_key_is_answered_with_the_one_that_was_meant():

@@ -2,6 +2,7 @@
 
 import re
 import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -47,6 +48,21 @@ def test_the_plan_names_the_axes_and_how_many_runs():
     ]
 
 
+def test_axes_tell_values_apart_as_they_are_written():
+    """A list can be no key of a table, and True is 1 to Python."""
+    rows = [[[0, 1], [1, 0]], [[0, 1], [1, 1]], [[0, 1], [True, 0]]]
+    problem = {"_target_": "tinynet.Problem", "targets": [0, 1]}
+    jobs = [job(problem=problem | {"inputs": inputs}) for inputs in (*rows[:2], rows[0])]
+    assert terminal.axes(jobs) == {"problem.inputs": rows[:2]}
+    jobs = [SimpleNamespace(params=lambda value=value: {"x": value}) for value in (1, True, 1.0, "1", None)]
+    assert [repr(value) for value in terminal.axes(jobs)["x"]] == ["1", "True", "1.0", "'1'", "None"]
+
+
+NESTED = st.recursive(
+    st.none() | st.booleans() | st.integers(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from("abc"), inner),
+    max_leaves=6,
+)
 AXIS = st.one_of(
     st.lists(st.integers(-(2**32), 2**32), min_size=1, unique=True),
     st.builds(range, st.integers(-99, 99), st.integers(100, 999), st.integers(1, 30)).map(list),
@@ -54,6 +70,7 @@ AXIS = st.one_of(
     st.lists(st.floats(allow_nan=False), min_size=1, unique=True),
     st.lists(st.text("abc, ", min_size=1).map(str.strip).filter(bool), min_size=1, unique=True),
     st.lists(st.booleans(), min_size=1, unique=True),
+    st.lists(NESTED, min_size=1, unique_by=repr),
 )
 
 

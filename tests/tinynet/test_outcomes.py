@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tinynet.test_gradients import MODES
+from tinynet import Network, Problem, train
 from tinynet.outcomes import (
     CONVERGED_BELOW,
     CONVERGED_ERROR,
@@ -226,3 +228,14 @@ def test_laws_of_many_runs_are_those_of_each_alone():
     assert names.tolist() == [name[0] for name, _ in alone]
     np.testing.assert_array_equal(s, [value[0] for _, value in alone])
     assert set(names) <= set(LAWS)
+
+
+@pytest.mark.parametrize("target", [1e153, 3e153, 1e300])
+def test_targets_too_large_to_be_squared_give_outcomes_and_no_warning(target):
+    problem = Problem([[1, 0], [0, 1]], [target, 1])
+    network = Network(2, 3)
+    for mode in MODES:
+        error = train(network, problem, network.initial([0, 1]), mode, 1.0, 5, seeds=[0, 1]).error
+        is_diverged = classify(error, problem.zero_error) == "diverged"
+        assert is_diverged.all() or target < 1e300
+        assert (np.isfinite(diverged_epoch(error, problem.zero_error)) == is_diverged).all()

@@ -86,6 +86,8 @@ def test_csv_inputs_are_all_columns_but_the_target(tmp_path):
         (b"a,t\n1,nan\n", "line 2, column 't': 'nan'; give finite"),
         (b"a,t\n1e999,1\n", "column 'a': '1e999'; give finite"),
         (b"a,b\n1,2\n", "target: .* has no column 't'; give one of: a, b"),
+        (b"a;t\n1;2\n", "no column 't'; its only one is 'a;t'; give a comma-separated file"),
+        (b"a\tt\n1\t2\n", r"no column 't'; its only one is 'a\\tt'; give a comma-separated file"),
         (b"a,a,t\n1,2,3\n", "column 'a' twice"),
         (b"t\n1\n", "has only t; give at least one input"),
         ("größe,t\n1,2\n".encode("latin-1"), "is not UTF-8 text"),
@@ -99,6 +101,12 @@ def test_a_file_that_is_no_problem_is_refused_with_its_place(tmp_path, content, 
     with pytest.raises(ValueError, match=message) as refused:
         Problem.from_csv(path, "t")
     assert str(path) in str(refused.value)
+
+
+def test_a_column_may_be_named_by_a_number(tmp_path):
+    (tmp_path / "rows.csv").write_text("0,1\n5,6\n")
+    problem = Problem.from_csv(tmp_path / "rows.csv", 1)
+    assert (problem.inputs.tolist(), problem.targets.tolist()) == ([[5]], [6])
 
 
 def test_a_path_that_is_no_file_is_refused(tmp_path):
