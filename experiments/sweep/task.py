@@ -5,9 +5,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, chdir
 
 import numpy as np
+from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
 from experiments.store import OpenSweep, Run, Store, StoreError, foreseen, link, masked, open_store, usual
@@ -26,23 +27,23 @@ NAMED = {"learning_rate", "hidden_size", "mode", "seed"}  # what every run is na
 def run_alone(config: DictConfig) -> float:
     """Train and record one run, a stack of one; print its error along the way and its answers."""
     try:
-        settings = read(config)
-        check_command(config)
-    except ValueError as fault:
+        with chdir(get_original_cwd()):  # where paths are meant from, whatever hydra.job.chdir says
+            settings = read(config)
+            check_command(config)
+            if config.dry_run:
+                print(settings.name())
+                return np.nan
+            store = _opened(config.tracking.uri)  # before training: it may not be there
+    except ValueError as fault:  # also a StoreError
         raise SystemExit(str(fault)) from None
-    if config.dry_run:
-        print(settings.name())
-        return np.nan
+    trained = _trained(settings)
+    (run,) = finished_runs([settings], trained)
     try:
-        store = _opened(config.tracking.uri)  # before training: it may not be there
-        trained = _trained(settings)
-        (run,) = finished_runs([settings], trained)
-        try:
-            run_id = store.record_run(config.tracking.experiment, run)
-        finally:  # a reader who has had enough costs no run
-            print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
+        run_id = store.record_run(config.tracking.experiment, run)
     except StoreError as fault:
         raise SystemExit(str(fault)) from None
+    finally:  # a reader who has had enough costs no run
+        print(terminal.run_alone(settings, trained.curves["error"][1][:, 0], trained.params))
     print(f"{run.tags['outcome']}; recorded as run {run_id} in {masked(config.tracking.uri)}")
     return _final_error(run)
 

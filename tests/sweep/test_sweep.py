@@ -134,6 +134,16 @@ def test_hydras_own_launcher_runs_our_jobs_one_by_one(tmp_path):
     assert printed.count("recorded as run") == 2
 
 
+@pytest.mark.parametrize("words", [("hydra/launcher=basic", "-m", "seed=0,1"), ("seed=0",)])
+def test_paths_are_meant_from_where_the_command_was_typed_also_in_jobs_that_change_folders(tmp_path, words):
+    (tmp_path / "rows.csv").write_text("x,y\n1,2\n0,1\n")
+    folders = ("hydra.job.chdir=true", "hydra.run.dir=jobs", "hydra.sweep.dir=jobs")
+    csv = ("problem=csv", "problem.path=rows.csv", "problem.target=y")
+    run(tmp_path, *words, *folders, "hydra.sweep.subdir=${hydra.job.num}", *csv, "n_epochs=3")
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.db")] == ["mlflow.db"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["jobs", "mlflow.db", "rows.csv"]
+
+
 def test_sigterm_ends_a_sweep_and_its_workers_as_ctrl_c_does(tmp_path):
     words = ["-m", "seed=0,1", "n_epochs=1000000", "hydra.launcher.n_jobs=2"]
     command = [sys.executable, "-m", "experiments.run", *words]
