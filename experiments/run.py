@@ -25,7 +25,7 @@ register()
 
 
 def main(config) -> float:
-    return run_alone(config)
+    return run_alone(config, hydra.utils.get_original_cwd())
 
 
 main.stacked = SweepTask  # many jobs at once: docs/launcher.md

@@ -13,6 +13,7 @@ from experiments.store.client import Client
 from experiments.store.entries import FINGERPRINT, INFINITE
 from experiments.store.opening import reading
 from experiments.store.transactions import Tables
+from experiments.wording import typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,8 +147,7 @@ def _no_sweep(experiment, sweep, candidates: Sequence[dict], everything: Sequenc
         asked = experiment
         message = f"no sweep{within}"
     if not names:
-        command = f"make sweep EXPERIMENT={experiment}" if experiment else "make sweep"
-        return f"there is no sweep{within} in it yet; `{command}` records one"
+        return f"there is no sweep in it yet; `{typed('sweep')}` records one"
     near = get_close_matches(asked, names, 1)
     if near:
         return f"{message}; did you mean {near[0]}?"

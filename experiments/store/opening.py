@@ -34,6 +34,7 @@ from experiments.store.client import Client, preload
 from experiments.store.entries import SWEEP, TAKEN, Run, checked, complete, context
 from experiments.store.queries import COLUMNS, READ, REVISIONS, Queries
 from experiments.store.transactions import Tables
+from experiments.wording import typed
 
 SLOWER = 10  # times, that recording by MLflow's client takes: 5 for `quick`, 14 for 400 runs of 120 epochs
 
@@ -56,7 +57,7 @@ def reading(uri: str) -> Iterator[tuple[Address, Queries | Client]]:
     with complaints(where):
         if where.path is not None:
             if not where.path.exists():
-                raise complaint(where.uri, "there is no store yet; `make sweep` makes it", NoStore)
+                raise complaint(where.uri, f"there is no store yet; `{typed('sweep')}` makes it", NoStore)
             sqlite.check(where.path, write=False)
         yield where, backend(where, write=False)
 
@@ -69,7 +70,9 @@ def backend(where: Address, write: bool) -> Queries | Client:
     revision = _revision(engine)
     if revision is None:
         if not write:
-            raise complaint(where.uri, "there is no sweep in it yet; `make sweep` records one", NoStore)
+            raise complaint(
+                where.uri, f"there is no sweep in it yet; `{typed('sweep')}` records one", NoStore
+            )
         _make_tables(where, engine)
         revision = own_revision()
     if not _in_workspaces():

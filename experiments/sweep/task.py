@@ -5,29 +5,42 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, chdir
+from contextlib import AbstractContextManager, chdir, suppress
 
 import numpy as np
-from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
-from experiments.store import OpenSweep, Run, Store, StoreError, foreseen, link, masked, open_store, usual
+from experiments.store import (
+    OpenSweep,
+    Run,
+    Store,
+    StoreError,
+    foreseen,
+    link,
+    masked,
+    open_store,
+    sweeps,
+    usual,
+)
 from experiments.sweep import terminal
 from experiments.sweep.origin import digest, provenance
 from experiments.sweep.runs import LARGEST_STACK, Trained, finished_runs, planned_run, train
 from experiments.sweep.settings import Settings, read
 from experiments.sweep.whole import Whole, check_command, text_of
-from experiments.wording import plural
+from experiments.wording import plural, typed
 from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs
 
 COPIED = 200_000  # values copied at once from other sweeps: two seconds without an ear for Ctrl-C
 NAMED = {"learning_rate", "hidden_size", "mode", "seed"}  # what every run is named by
 
 
-def run_alone(config: DictConfig) -> float:
-    """Train and record one run, a stack of one; print its error along the way and its answers."""
+def run_alone(config: DictConfig, folder: str) -> float:
+    """Train and record one run, a stack of one; print its error along the way and its answers.
+
+    folder: where its paths are meant from, whatever folder Hydra has changed to.
+    """
     try:
-        with chdir(get_original_cwd()):  # where paths are meant from, whatever hydra.job.chdir says
+        with chdir(folder):
             settings = read(config)
             check_command(config)
             if config.dry_run:
@@ -215,13 +228,20 @@ class SweepTask(AbstractContextManager):
         phases = ", ".join(f"{phase} {spent:.1f}" for phase, spent in self.seconds.items() if spent >= 0.05)
         total = time.perf_counter() - self.began
         state = "finished" if whole else f"stopped at {len(self.results):,} of {self.n_runs:,} runs"
-        arguments = ""
-        if self.uri != usual():
-            words = shlex.quote(shlex.join(["--store", masked(self.uri)]))  # for the shell, then for make
-            arguments = f" ARGS={words.replace('$', '$$')}"
+        place = [] if self.uri == usual() else ["--store", masked(self.uri)]
+        following = "go on: the same command trains what is missing"
+        if whole:
+            following = f"next: {typed('report', *place, *self._unless_newest())}"
         lines = [
             f"{self.sweep.name} {state} in {total:.1f} s ({phases})",
-            f"browse: make ui{arguments}, {link(self.uri, self.sweep.experiment_id)}",
-            f"next: make report{arguments}" if whole else "go on: the same command trains what is missing",
+            f"browse: {typed('ui', *place)}, {link(self.uri, self.sweep.experiment_id)}",
+            following,
         ]
         return "\n".join(lines)
+
+    def _unless_newest(self) -> list[str]:
+        """The words by which a report finds this sweep; none if it would take it by itself."""
+        with suppress(StoreError):
+            if sweeps(self.uri)[0]["run_id"] == self.sweep.run_id:
+                return []
+        return ["--sweep", self.sweep.name]

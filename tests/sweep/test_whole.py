@@ -30,7 +30,7 @@ def test_a_config_that_has_no_value_for_the_sweep_as_a_whole_stands_in_the_way_o
     tmp_path, words, unresolved
 ):
     words = ["-m", "n_epochs=2", *words]
-    assert "next: make report" in run(tmp_path, *words)
+    assert "-m experiments.report" in run(tmp_path, *words)
     assert load_sweep(store(tmp_path)).status == "FINISHED"
     assert unresolved in config_of(tmp_path)
     assert "n_epochs: 2" in config_of(tmp_path)
@@ -64,7 +64,7 @@ def test_the_same_command_closes_a_parent_that_was_left_running(tmp_path):
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
         database.execute("UPDATE runs SET status = 'RUNNING', end_time = NULL WHERE name LIKE 'own-%'")
         database.commit()
-    assert "next: make report" in run(tmp_path, *words)
+    assert "-m experiments.report" in run(tmp_path, *words)
     assert load_sweep(store(tmp_path)).status == "FINISHED"
 
 
