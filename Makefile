@@ -25,7 +25,7 @@ setup: $(VENV)/.ready ## make or renew .venv (every target does)
 
 # uv comes from the machine, or from pip into .venv: 10 s where pip alone takes 100.
 $(VENV)/.ready: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python {v[0]}.{v[1]}: tinynet wants 3.11 or newer; try make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit("Python %d.%d: tinynet wants 3.11 to 3.13; try make PYTHON=python3.12" % v if not (3, 11) <= v < (3, 14) else 0)'
 	@echo "setting up $(VENV) (once; about 15 s)"
 	@$(HERE) $(PYTHON) -m venv --clear $(VENV)
 	@command -v uv >/dev/null || $(HERE) $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt uv

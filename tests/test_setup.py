@@ -4,6 +4,10 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
+
+import pytest
+from packaging.specifiers import SpecifierSet
 
 from tests.sweep.commands import ROOT
 
@@ -44,3 +48,23 @@ def test_packages_go_into_this_folder_from_where_the_user_says(tmp_path):
     for _, told in steps:
         assert told.items() >= (of_sources | {"PIP_USER": "0", "MPLBACKEND": "agg"}).items()
         assert not told.keys() & {"PIP_TARGET", "PYTHONWARNINGS", "PYTHONPATH", "PYTHONOPTIMIZE"}
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.10", "3.11", "3.12", "3.13", "3.14"])
+def test_a_python_that_will_not_do_is_told_in_a_line(version, tmp_path):
+    python = tmp_path / "python3"
+    numbers = tuple(map(int, version.split(".")))
+    pretend = f"import sys; sys.version_info = {(*numbers, 0)}; exec(sys.argv[1])"
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] || exit 9\nexec {sys.executable} -I -c "{pretend}" "$2"\n')
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "setup", f"VENV={tmp_path / 'venv'}", f"PYTHON={python}"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    if version in SpecifierSet(project["requires-python"]):
+        assert done.stdout.startswith("setting up")
+    else:
+        assert done.stdout == ""
+        assert done.stderr.startswith(f"Python {version}: tinynet wants 3.11 to 3.13")
+        assert len(done.stderr.splitlines()) == 2  # the other is make's

@@ -17,7 +17,7 @@ import experiments
 import tinynet
 
 ROOT = Path(__file__).parent.parent
-APPS = ROOT / "tests" / "plugin" / "apps"
+RIDGE = ROOT / "docs" / "examples" / "ridge"
 TRAIN = """
 import json, tinynet
 problem, network = tinynet.Problem.streetlights(), tinynet.Network(n_inputs=3, hidden_size=4)
@@ -99,10 +99,11 @@ def test_the_library_trains_with_numpy_alone(built, install, tmp_path):
 def test_an_app_of_ones_own_sweeps_with_the_extra_launcher(built, install, tmp_path):
     python = install("launcher", f"tinynet[launcher] @ {built[1].as_uri()}")
     assert not {"experiments", "conf", "tests"} & set(called([python, "-c", IMPORTABLE], tmp_path).split())
-    shutil.copytree(APPS, tmp_path / "app")
-    stacked = ["hydra/launcher=stacked", "hydra/sweeper=stacked"]
-    printed = called([python, "-I", "app/app.py", "-m", *stacked, "seed=1,2"], tmp_path)
-    assert "record 1/4 2/4" in printed
+    shutil.copytree(RIDGE, tmp_path / "ridge")
+    axes = ["alpha=0.1,1", "n_features=5,10", "fold=range(3)"]
+    printed = called([python, "-I", "ridge/ridge.py", "-m", *axes], tmp_path)
+    assert "12 jobs in 2 stacks" in printed
+    assert len((tmp_path / "results.csv").read_text().splitlines()) == 1 + 12
 
 
 def test_without_an_environment_a_command_says_what_to_type(built, install):
