@@ -14,11 +14,15 @@ QUICK = ("experiment=quick", "seed=0,1", "n_epochs=2")
 OWN = ("-m", "seed=0,1", "gradient=analytic,numeric", "n_epochs=2")
 
 
+def environment():
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    return plain | {"PYTHONPATH": str(ROOT)}
+
+
 def shell(line, folder):
     done = subprocess.run(
-        line, shell=True, cwd=folder, capture_output=True, text=True, check=False,
-        env={key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")},
-    )  # fmt: skip
+        line, shell=True, cwd=folder, capture_output=True, text=True, check=False, env=environment()
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -41,9 +45,8 @@ def test_what_is_next_reports_on_the_sweep_that_ended_also_when_it_is_not_the_ne
 
 
 def test_a_store_that_is_not_there_is_made_by_what_is_told(tmp_path):
-    said = subprocess.run(
-        [sys.executable, "-m", "experiments.report"], cwd=tmp_path, capture_output=True, text=True
-    ).stderr
+    line = [sys.executable, "-m", "experiments.report"]
+    said = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, env=environment()).stderr
     told = said.split("`")[1]
     assert shell(f"{told} dry_run=true", tmp_path).startswith("convergence: 800 runs")
 
