@@ -124,12 +124,15 @@ def recorded(tmp_path_factory):
     import mlflow
 
     before = mlflow.get_tracking_uri()
+    patched = pytest.MonkeyPatch()
+    patched.setenv("MLFLOW_TRACKING_URI", before)  # set_tracking_uri sets it for what later tests start, too
     ways = Recording(tmp_path_factory.mktemp("recording"), n_runs=4)
     ways.ours()
     wrote = ways.rows()
     assert all(seconds > 0 for seconds in (ways.raw(), ways.theirs(log_batch, 2), ways.theirs(log_metric, 2)))
     yield ways, wrote
     mlflow.set_tracking_uri(before)
+    patched.undo()
 
 
 def test_raw_sqlite_writes_what_ours_wrote(recorded):
