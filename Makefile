@@ -11,11 +11,11 @@ export ARGS
 PY     = @printf '%s\n' "$(1) $$ARGS" | xargs true && printf '%s\n' "$(1) $$ARGS" | xargs $(RUN)
 export MLFLOW_DISABLE_TELEMETRY = true
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep report ui test test-faults lint format bench clean
+.PHONY: help setup sweep report ui test test-faults test-versions lint format bench clean
 
 help: ## list the targets
 	@echo "make sweep [EXPERIMENT=convergence] [ARGS=\"seed=0,1\"]    then: make report, make ui"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
 
 # Without what the environment says of other places and other Pythons; where packages come from is the user's to say.
 ELSEWHERE := PIP_TARGET PIP_PREFIX PIP_ROOT PYTHONWARNINGS PYTHONOPTIMIZE PYTHONPATH PYTHONDONTWRITEBYTECODE
@@ -50,6 +50,9 @@ test: setup ## all tests
 test-faults: setup ## kill, lock and starve sweeps for real (minutes)
 	$(call PY,-m pytest -m faults)
 
+test-versions: setup ## all tests with the lowest and highest versions of packages, each Python (30 minutes)
+	$(call PY,-m tests.versions)
+
 lint: setup ## ruff: formatting and rules
 	@$(RUN) -m ruff format --check . && $(RUN) -m ruff check .
 
@@ -60,5 +63,5 @@ bench: setup ## our speed beside what people use today (5 minutes)
 	$(call PY,-m experiments.benchmark)
 
 clean: ## remove .venv, caches and reports; never the store
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info reports
+	rm -rf $(VENV) .versions .pytest_cache .ruff_cache .hypothesis *.egg-info reports
 	find . -name __pycache__ -prune -exec rm -rf {} +
