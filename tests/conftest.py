@@ -8,7 +8,7 @@ from hypothesis import settings
 from experiments.store import open_store
 from tests.servers import Postgres, Server
 
-settings.register_profile("tinynet", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.register_profile("tinynet", deadline=None, max_examples=50, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("tinynet")
 
 

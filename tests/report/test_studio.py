@@ -80,7 +80,7 @@ def test_an_error_in_a_drawing_is_raised(n_workers, only_curves, capfd):
 
 
 def test_pictures_need_no_curve_of_a_run():
-    analysed = analyse(loaded(*made_up(rates=(0.1, 0.3), n_seeds=6)))
+    analysed = analyse(loaded(*made_up(n_seeds=6)))
     small = analysed.for_pictures()
     assert small.error.nbytes == 0
     assert figures.pictures(small, 1) == figures.pictures(analysed, 1)
