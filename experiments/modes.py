@@ -1,16 +1,18 @@
 """Labels of gradient modes, as settings write them ("numeric h=1e-4 nudged"): parts, order, short names."""
 
+import re
 from collections.abc import Sequence
 
 from experiments.wording import exact
 
 FAMILIES = ("analytic", "numeric", "forward", "hybrid", "complex_step", "spsa", "forward_gradient")
+PART = re.compile(r"(?:'(?:[^'\\]|\\.)*'|\S)+")  # a space in quotes belongs to a value
 DIFFERENCES = ("numeric", "forward", "hybrid")  # families that have a step h
 
 
 def parse(mode: str) -> tuple[str, dict[str, float | str], list[str]]:
     """A label in parts: family, arguments, variant words."""
-    family, *parts = mode.split()
+    family, *parts = PART.findall(mode)
     arguments = {}
     variants = []
     for part in parts:

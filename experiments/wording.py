@@ -1,5 +1,6 @@
 """Numbers, intervals and lists as people write them, and commands as they type them."""
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -79,6 +80,36 @@ def tidy(value: object) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e6:
         return np.format_float_positional(value, trim="-")
     return np.format_float_scientific(value, trim="-", exp_digits=1).replace("e+", "e")
+
+
+def written(value: object) -> str:
+    """A setting's value as Hydra's command line has it, without spaces but in quotes: 0.1, [1,2], 'a b'."""
+    return tidy(value) if isinstance(value, float) else exactly(value)
+
+
+def exactly(value: object) -> str:
+    """As `written`, but of 1.0 and 1, or '1', or true, no two alike."""
+    if value is None:
+        return "null"
+    if isinstance(value, list):
+        return f"[{','.join(map(exactly, value))}]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{exactly(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, str) and not _is_plain(value):
+        doubled = re.sub(r"(\\+)('|$)", r"\1\1\2", value)  # a backslash counts where a quote follows
+        return "'" + doubled.replace("'", "\\'") + "'"
+    return str(value)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether Hydra takes this for text, of one word."""
+    if not re.fullmatch(r"[\w./:-]+", text, re.ASCII) or text.lower() in ("true", "false", "null", "none"):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
 
 
 def times(x: float) -> str:

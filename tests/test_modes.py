@@ -13,6 +13,7 @@ from experiments.modes import name_of
     ("spsa h=1e-4 n_samples=16", ["spsa h=1e-4", "spsa h=1e-4 n_samples=16"], "spsa n_samples=16"),
     ("complex_step h=1e-20", ["complex_step h=1e-20"], "complex step"),
     ("analytic continued", ["analytic", "analytic continued"], "analytic continued"),
+    ("my_mode kind='a b' nudged", ["my_mode nudged"], "my mode kind='a b' nudged"),
     ("my_mode kind=a", ["my_mode kind=a", "my_mode kind=b"], "my mode kind=a"),
 ])  # fmt: skip
 def test_a_name_tells_a_mode_from_the_others_and_no_more(mode, modes, name):

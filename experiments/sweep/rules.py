@@ -1,6 +1,6 @@
 """What each setting may be, as tables: setting -> whether a value is right, and what would be."""
 
-import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 
 from experiments.store import UNDERSTOOD
@@ -29,7 +29,7 @@ def _is_number(v: object) -> bool:
 
 FLAG: Rule = (lambda v: type(v) is bool, "true or false")
 OF_A_RUN: dict[str, Rule] = {
-    "learning_rate": (lambda v: _is_number(v) and 0 < v < math.inf, "a finite number above 0"),
+    "learning_rate": (lambda v: _is_number(v) and 0 < v <= sys.float_info.max, "a finite number above 0"),
     "hidden_size": _whole(1, LARGEST_NET),
     "seed": _whole(0, 2**32 - 1),
     "n_epochs": _whole(1, 1_000_000),

@@ -8,6 +8,7 @@ import inspect
 import json
 import logging
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ import tinynet
 from experiments.sweep.origin import code, digest
 from experiments.sweep.rules import LARGEST_NET, OF_A_RUN, faults
 from experiments.sweep.whole import HARNESS, resolved
-from experiments.wording import tidy
+from experiments.wording import tidy, written
 from hydra_plugins.hydra_stacked_launcher.messages import one_line, suggestion
 from tinynet.outcomes import DIVERGED_ABOVE
 
@@ -102,7 +103,7 @@ class Settings:
         """Readable: the mode and what varies most; `also` names further params that vary in a sweep."""
         params = self.params()
         parts = [self.mode, f"lr={tidy(self.learning_rate)}", f"H={self.hidden_size}"]
-        parts += [f"{key}={tidy(params.get(key))}" for key in also]
+        parts += [f"{key}={written(params.get(key))}" for key in also]
         return " ".join([*parts, f"seed={self.seed}"])
 
 
@@ -114,6 +115,7 @@ def read(config: DictConfig | Mapping) -> Settings:
     built = {}
     for group in OFFERS:
         try:
+            _check_values(group, values.get(group))
             built[group] = _build(group, _text(values.get(group)))
         except ValueError as error:
             wrong += str(error).splitlines()
@@ -164,6 +166,20 @@ def _steps_that_move_nothing(settings: Settings) -> list[str]:
     if estimator.h > least:
         return []
     return [f"gradient.h: {estimator.h!r}; give more than {least:.2g}, else no {settings.dtype} weight moves"]
+
+
+def _check_values(place: str, value: object) -> None:
+    """Raises ValueError for a key that JSON would change, or a number that no float holds, however deep."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise ValueError(f"{place}: {key!r} is a key in it; give names as keys")
+            _check_values(f"{place}.{key}", item)
+    elif isinstance(value, list):
+        for item in value:
+            _check_values(place, item)
+    elif type(value) is int and abs(value) > sys.float_info.max:
+        raise ValueError(f"{place}: a number of more than 308 digits; give a smaller one")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -238,8 +254,8 @@ def _label(text: str) -> str:
     arguments = {key: node[key] for key in [*defaults, *node] if key in node}
     parts = [name]
     for key, value in arguments.items():
-        if len(parts) == 1 or value != defaults.get(key, inspect.Parameter.empty):
-            parts.append(f"{key}={tidy(value)}")
+        if len(parts) == 1 or written(value) != written(defaults.get(key, inspect.Parameter.empty)):
+            parts.append(f"{key}={written(value)}")
     return " ".join(parts)
 
 

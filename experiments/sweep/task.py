@@ -122,7 +122,9 @@ class SweepTask(AbstractContextManager):
         self.config_text = text_of(self.config)  # before training: nothing of it may fail after
         self.uri = self.config.tracking.uri
         job_of = {job.fingerprint: job for job in jobs}
-        if len(job_of) < len(jobs):
+        # By what is recorded of them: h=1 and h=1.0 are one mode, of two fingerprints.
+        different = {(job.mode, job.pair, job.online_error, job.diagnostics) for job in jobs}
+        if len(different) < len(jobs):
             [(name, n)] = Counter(job.name() for job in jobs).most_common(1)
             raise ValueError(f"{name}: {n} jobs are this run; give each value once")
         self.n_runs = len(jobs)
@@ -160,7 +162,7 @@ class SweepTask(AbstractContextManager):
             experiment,
             fingerprint=digest(*sorted(job_of)),
             name=f"{experiment}-{time.strftime('%Y%m%d-%H%M%S')}",
-            params={key: terminal.listed(values) for key, values in axes.items()} | {"n_runs": len(job_of)},
+            params=terminal.listed_axes(axes) | {"n_runs": len(job_of)},
             tags=provenance() | {"command": command},
             fresh=self.config.fresh,
         )

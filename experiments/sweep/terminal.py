@@ -1,7 +1,7 @@
 """What a sweep says on the terminal: what will be run, what came out. The launcher says how far it is."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.store import LONGEST
 from experiments.sweep.settings import Settings
-from experiments.wording import plural, tidy
+from experiments.wording import exactly, plural, tidy, written
 from tinynet.outcomes import OUTCOMES
 
 LINE = 80  # characters of an axis on the terminal
@@ -40,28 +40,23 @@ def plan(experiment: str, jobs: Sequence[Settings], where: str) -> str:
     lines = [f"{experiment}: {runs} of {epochs} epochs, recorded in {where}"]
     varying = axes(jobs)
     width = max(map(len, varying), default=0)
-    lines += [f"  {key:<{width}}  {listed(values, LINE)}" for key, values in varying.items()]
+    lines += [f"  {key:<{width}}  {text}" for key, text in listed_axes(varying, LINE).items()]
     return "\n".join(lines)
 
 
-def listed(values: Sequence, room: int = LONGEST["param"]) -> str:
+def listed_axes(varying: Mapping[str, Sequence], room: int = LONGEST["param"]) -> dict[str, str]:
+    return {
+        key: listed(values, room, write=str if key == "mode" else written) for key, values in varying.items()
+    }
+
+
+def listed(values: Sequence, room: int = LONGEST["param"], write: Callable = written) -> str:
     """An axis as a command line gives it: range(0,25), or 0.01,0.1; its ends if that takes more room."""
-    written = [_written(value) for value in values]
-    text = min([",".join(written), *_as_range(values)], key=len)
-    return text if len(text) <= room else f"{written[0]},{written[1]} … {written[-1]} ({len(values)} values)"
-
-
-def _written(value: object) -> str:
-    """As Hydra reads it."""
-    if value is None:
-        return "null"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_written, value)) + "]"
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_written(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, str) and "," in value:
-        return repr(value)
-    return tidy(value)
+    words = [write(value) for value in values]
+    if len(set(words)) < len(words):  # 1 and 1.0
+        words = [exactly(value) for value in values]
+    text = min([",".join(words), *_as_range(values)], key=len)
+    return text if len(text) <= room else f"{words[0]},{words[1]} … {words[-1]} ({len(values)} values)"
 
 
 def _as_range(values: Sequence) -> list[str]:

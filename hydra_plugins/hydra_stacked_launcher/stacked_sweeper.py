@@ -67,13 +67,22 @@ def overrides_of(case: str, parser: OverridesParser) -> list[Override]:
 
 
 def _check_values(override: Override) -> None:
-    """An axis must have values, each of them once. Hydra knows no range beside other values."""
+    """An axis must have values, each of them once. Hydra knows no range among other values."""
     if not override.is_sweep_override():
         return
     axis = override.input_line.replace("=", ": ", 1)
     choice = override.value()
-    if isinstance(choice, ChoiceSweep) and any(isinstance(value, Sweep) for value in choice.list):
+    if isinstance(choice, ChoiceSweep) and any(map(_has_sweep, choice.list)):
         raise Fault(f"{axis}; give the range alone, or write out its values")
     values = list(override.sweep_string_iterator()) if override.is_discrete_sweep() else []
     if not values or len(values) > len(set(values)):
         raise Fault(f"{axis}; give values, each of them once")
+
+
+def _has_sweep(value: object) -> bool:
+    """Whether it is a range or its like, or holds one, however deep."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return any(map(_has_sweep, value))
+    return isinstance(value, Sweep)

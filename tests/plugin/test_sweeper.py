@@ -8,7 +8,9 @@ from hydra.errors import CompactHydraException
 from tests.plugin.tasks import Tracked, sweep
 
 
-@pytest.mark.parametrize("axis", ["seed=range(2),7", "seed=7,range(2)"])
+@pytest.mark.parametrize(
+    "axis", ["seed=range(2),7", "seed=7,range(2)", "seed=[range(2)],7", "seed=1,{a:[range(2)]}"]
+)
 def test_a_range_beside_other_values_is_refused_by_its_name(axis):
     with pytest.raises(CompactHydraException) as refused:
         sweep(Tracked(), axis)

@@ -99,6 +99,7 @@ BAD = [
     ("-m seed=range(0)", "seed: range(0); give values, each of them once"),
     ("-m seed=interval(0,1)", "seed: interval(0,1); give values, each of them once"),
     ("-m seed=,", "seed=,: not understood .*; give setting=value"),
+    ("-m gradient=forward gradient.h=1,1.0", "forward h=1 lr=0.1 H=4 seed=0: 2 jobs are this run; give each"),
     ("-m learning_rate=1,1.0", "analytic lr=1 H=4 seed=0: 2 jobs are this run; give each value once"),
     ("-m tracking.experiment=a,b", "tracking.experiment: 'a' in a job, 'own' for the sweep; give all jobs"),
     ("experiment=quick learning_rate=0.1,-1", "learning_rate: -1; give a finite number above 0"),

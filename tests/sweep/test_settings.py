@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinynet
+from experiments.modes import names_of, parse
 from experiments.sweep import SweepTask, read
 from experiments.sweep.origin import code
 from experiments.wording import tidy
@@ -37,6 +38,7 @@ def faults(**changes) -> list[str]:
 @pytest.mark.parametrize(("key", "value"), [
     ("learning_rate", 0), ("learning_rate", -1.0), ("learning_rate", math.nan), ("learning_rate", math.inf),
     ("learning_rate", "0.1"), ("learning_rate", True), ("learning_rate", None), ("learning_rate", [0.1]),
+    ("learning_rate", 10**400),
     ("hidden_size", 0), ("hidden_size", 2.0), ("hidden_size", "4"), ("hidden_size", 10**9),
     ("seed", -1), ("seed", 1.5), ("seed", 2**32), ("seed", True), ("n_epochs", 0), ("n_epochs", 10**7),
     ("activation", "sigmoid"), ("activation", None), ("bias", "yes"), ("bias", 1), ("dtype", "float16"),
@@ -75,6 +77,39 @@ def test_a_complex_step_may_be_tiny_but_not_0_to_its_dtype():
     setting(dtype="float32", gradient=step | {"h": 1e-30})
     (fault,) = faults(dtype="float32", gradient=step | {"h": 1e-60})
     assert fault == "gradient.h: 1e-60; give more than 1.2e-38, else no float32 weight moves"
+
+
+@pytest.mark.parametrize(("values", "right"), [
+    ({"inputs": {1: "a", "b": "c"}}, "problem.inputs: 1 is a key in it; give names as keys"),
+    ({"inputs": [[1], {"a": {True: 1}}]}, "problem.inputs.a: True is a key in it; give names as keys"),
+    ({"targets": [1, -(10**400)]}, "problem.targets: a number of more than 308 digits; give a smaller one"),
+])  # fmt: skip
+def test_what_a_record_would_change_is_refused_however_deep(values, right):
+    assert faults(problem={"_target_": "tinynet.Problem"} | values) == [right]
+
+
+class Weighed(tinynet.gradients.Analytic):
+    """A mode of the user's own, with an argument of any type."""
+
+    def __init__(self, weight=1):
+        self.weight = weight
+
+
+VALUES = [
+    1, True, 2.5, "1", "2.5", "true", None, "None", "null", "a b", "a c", "a b c",
+    [1], [1.0], [True], ["1"], [1, 2], {"a": 1},
+]  # fmt: skip
+
+
+def test_modes_of_other_arguments_have_other_names():
+    """To the report, runs of one mode differ in nothing but the cell and the seed."""
+    names = [
+        setting(gradient={"_target_": "tests.sweep.test_settings.Weighed", "weight": value}).mode
+        for value in VALUES
+    ]
+    assert len(set(names)) == len(VALUES)
+    assert [parse(name)[2] for name in names] == [[]] * len(VALUES)
+    assert len(set(names_of(names).values())) == len(VALUES)
 
 
 def test_a_misspelt_key_is_answered_with_the_one_that_was_meant():

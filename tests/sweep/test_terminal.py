@@ -58,8 +58,12 @@ def test_axes_tell_values_apart_as_they_are_written():
     assert [repr(value) for value in terminal.axes(jobs)["x"]] == ["1", "True", "1.0", "'1'", "None"]
 
 
+ODD_TEXT = (
+    "1", "1.0", "true", "null", "nan", "1_0", "", "a b", "it's", "a\\", "\\'", "[1]", "{a:1}", "a=b", "ü", "$a",
+    "a:b", "../a.csv", "-", ".", "a,b", '"',
+)  # fmt: skip
 NESTED = st.recursive(
-    st.none() | st.booleans() | st.integers(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(ODD_TEXT),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from("abc"), inner),
     max_leaves=6,
 )
@@ -79,7 +83,18 @@ def test_hydra_reads_from_a_listed_axis_the_very_values(values):
     parsed = OverridesParser.create().parse_override(f"x={terminal.listed(values)}")
     several = parsed.is_sweep_override()
     again = list(parsed.sweep_iterator(Transformer.identity)) if several else [parsed.value()]
-    assert [getattr(value, "text", value) for value in again] == values
+    for value, same in zip(values, map(plain, again), strict=True):
+        assert repr(same) == repr(value) or (type(value) is float and same == value)  # 600.0 as 600
+    assert len(set(map(repr, again))) == len(values)
+
+
+def plain(value):
+    """Without the marks of Hydra's on text that was quoted."""
+    if isinstance(value, list):
+        return list(map(plain, value))
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return getattr(value, "text", value)
 
 
 @pytest.mark.parametrize(("values", "said"), [
