@@ -59,8 +59,8 @@ def test_axes_tell_values_apart_as_they_are_written():
 
 
 ODD_TEXT = (
-    "1", "1.0", "true", "null", "nan", "1_0", "", "a b", "it's", "a\\", "\\'", "[1]", "{a:1}", "a=b", "ü", "$a",
-    "a:b", "../a.csv", "-", ".", "a,b", '"',
+    "1", "1.0", "true", "null", "nan", "1_0", "", "a b", "it's", "a\\", "\\'", "[1]", "{a:1}", "a=b", "ü",
+    "$a", "a:b", "../a.csv", "-", ".", "a,b", '"',
 )  # fmt: skip
 NESTED = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(ODD_TEXT),
