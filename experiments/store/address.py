@@ -69,6 +69,8 @@ def address(uri: str) -> Address:
     if uri.startswith("file:") or (uri and ":" not in uri):
         if os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
             raise complaint(uri, f"MLflow no longer keeps runs in folders of files; say {UNDERSTOOD}")
+        if not uri.startswith("file:/"):  # a path, which means this folder, whatever folder a job is in
+            uri = str(Path(uri.removeprefix("file:")).absolute())
         return Address(uri, "files")
     raise complaint(uri, f"not understood; say {UNDERSTOOD}")
 

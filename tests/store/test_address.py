@@ -48,6 +48,14 @@ def test_a_uri_that_names_no_store_is_answered_without_its_password(bad, says, m
         assert str(caught.value).startswith("tracking.uri=")
 
 
+@pytest.mark.parametrize("uri", ["a b", "file:a b", "./a b"])
+def test_a_folder_is_meant_from_where_it_was_typed(uri, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.chdir(tmp_path)
+    assert address(uri).uri == str(tmp_path / "a b")
+    assert address("file:///x/y").uri == "file:///x/y"
+
+
 @pytest.mark.parametrize(
     "uri",
     [
