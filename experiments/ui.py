@@ -26,7 +26,7 @@ OF_A_SERVER = re.compile(
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit code."""
-    parser = Arguments(prog="make ui", description="MLflow's UI, opened at the latest sweep.")
+    parser = Arguments(prog="experiments.ui", description="MLflow's UI, opened at the latest sweep.")
     default = store.usual()
     shown = store.masked(default).replace("%", "%%")
     parser.add_argument("--store", default=default, metavar="URI", help=f"tracking URI ({shown})")

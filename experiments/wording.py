@@ -1,17 +1,12 @@
-"""Numbers, intervals and lists as people write them, and commands as they type them."""
+"""Numbers, intervals and lists as people write them, and settings as they type them."""
 
 import re
-import shlex
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from tinynet.outcomes import FLOOR, at_floor
 
-ROOT = Path(__file__).resolve().parents[1]
-MODULES = {"sweep": ("run", "experiment=convergence"), "report": ("report",), "ui": ("ui",)}
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -114,14 +109,3 @@ def _is_plain(text: str) -> bool:
 
 def times(x: float) -> str:
     return f"× {number(x)}"
-
-
-def typed(target: str, *words: str) -> str:
-    """What to type in this folder for sweep, report or ui: with make, if our Makefile is here."""
-    if Path.cwd() != ROOT:
-        module, *usual = MODULES[target]
-        return shlex.join([sys.executable, "-m", f"experiments.{module}", *usual, *words])
-    if not words:
-        return f"make {target}"
-    arguments = shlex.quote(shlex.join(words)).replace("$", "$$")  # for the shell, then for make
-    return f"make {target} ARGS={arguments}"

@@ -14,7 +14,7 @@ AS_PROGRAM = "__name__ == '__main__'"
 
 PLUGIN = "hydra_plugins.hydra_stacked_launcher"
 ENTRANCE, STORE = "experiments.entrance", "experiments.store"
-WORDING, MODES = "experiments.wording", "experiments.modes"
+WORDING, MODES, HINTS = "experiments.wording", "experiments.modes", "experiments.hints"
 SWEEP, ANALYSIS = "experiments.sweep", "experiments.analysis"
 REPORT, FIGURES = "experiments.report", "experiments.report.figures"
 RUN, UI, BENCHMARK = "experiments.run", "experiments.ui", "experiments.benchmark"
@@ -24,11 +24,12 @@ MAY_IMPORT = {  # nothing imports report, run, ui or benchmark
     REPORT: (ENTRANCE, FIGURES, ANALYSIS, STORE, WORDING, "tinynet"),
     BENCHMARK: (ENTRANCE, SWEEP, ANALYSIS, STORE, WORDING, PLUGIN, "tinynet"),
     FIGURES: (ANALYSIS, MODES, WORDING, "tinynet"),
-    SWEEP: (STORE, WORDING, PLUGIN, "tinynet"),
-    ANALYSIS: (STORE, MODES, WORDING, "tinynet"),
-    STORE: (WORDING,),
+    SWEEP: (STORE, WORDING, HINTS, PLUGIN, "tinynet"),
+    ANALYSIS: (STORE, MODES, WORDING, HINTS, "tinynet"),
+    STORE: (WORDING, HINTS),
     MODES: (WORDING,),
     ENTRANCE: (),
+    HINTS: (),
     WORDING: ("tinynet",),
     PLUGIN: (),
     "tinynet": (),
@@ -55,6 +56,7 @@ KEPT_IN = {  # package: the only places that import it
 NEEDS_ONLY = {  # room: the packages of others that it may import
     "tinynet": ("numpy",),
     WORDING: ("numpy",),
+    HINTS: (),
     PLUGIN: ("hydra", "omegaconf", "joblib", "tqdm"),
 }
 HEAVY = ("mlflow", "sqlalchemy", "matplotlib", "scipy", "joblib", "pandas")

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow'
 
 def test_without_a_store_the_next_command_is_named(tmp_path, capsys):
     assert ui.main(["--store", f"sqlite:///{tmp_path}/mlflow.db"]) == 1
-    assert "there is no store yet; `make sweep` makes it" in capsys.readouterr().err
+    assert "there is no store yet; `make sweep ARGS=tracking.uri=sqlite:///" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -25,6 +25,7 @@ from experiments.analysis.pairs import (
 from experiments.analysis.statistics import FEWEST, MARGINS, Margins, pairs_without_a_flip
 from experiments.analysis.table import epochs_name, few, settings_of
 from experiments.analysis.tutorial import ARMS, EPOCHS, PRINTED, SEARCHED, Tutorial, tutorial
+from experiments.hints import again
 from experiments.modes import in_order, names_of, parse
 
 if TYPE_CHECKING:
@@ -147,14 +148,14 @@ def analyse(
 
 def _pair(loaded: "Loaded", reference: str | None, margins: Margins, practical: Sequence[float]) -> Paired:
     """As far as pairs."""
-    again = f"`{command_of(loaded)}`"
+    command = again(command_of(loaded))
     n_recorded = len(loaded.runs)
     if n_recorded == 0:
-        raise AnalysisError(f"sweep={loaded.name}: no run is recorded yet; go on with {again}")
+        raise AnalysisError(f"sweep={loaded.name}: no run is recorded yet; go on with `{command}`")
     loaded = table.known_runs(loaded)
     if loaded.runs.empty:
         fault = f"its {n_recorded} runs have lost the tag mode"
-        raise AnalysisError(f"sweep={loaded.name}: {fault}; train them anew with {again} and fresh=true")
+        raise AnalysisError(f"sweep={loaded.name}: {fault}; train them anew with `{command} fresh=true`")
     runs, error = table.table_of_runs(loaded, practical)
     modes = _modes(loaded, runs, reference)
     keys = [key for key in settings_of_a_pair(runs) if key != "seed" and runs[key].nunique(dropna=False) > 1]

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.store.address import NoStore, complaint
+from experiments.store.address import Address, NoStore, complaint
 from experiments.store.client import Client
 from experiments.store.entries import FINGERPRINT, INFINITE
-from experiments.store.opening import reading
+from experiments.store.opening import reading, sweep_into
 from experiments.store.transactions import Tables
-from experiments.wording import typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +55,7 @@ def load_sweep(uri: str, experiment: str | None = None, sweep: str | None = None
         candidates = backend.sweeps(experiment)
         matching = [row for row in candidates if sweep in (None, row["name"], row["run_id"])]
         if not matching:
-            raise complaint(where.uri, _no_sweep(experiment, sweep, candidates, backend.sweeps(None)))
+            raise complaint(where.uri, _no_sweep(where, experiment, sweep, candidates, backend.sweeps(None)))
         parent = matching[0]
         run_id = parent["run_id"]
         contents = backend.contents(run_id, of_children=False)
@@ -135,7 +134,9 @@ def _parsed(column: "pd.Series") -> "pd.Series":
         return column
 
 
-def _no_sweep(experiment, sweep, candidates: Sequence[dict], everything: Sequence[dict]) -> str:
+def _no_sweep(
+    where: Address, experiment, sweep, candidates: Sequence[dict], everything: Sequence[dict]
+) -> str:
     """Why nothing is loaded: candidates are the sweeps of the experiment, everything those of the store."""
     within = f" of experiment {experiment!r}" if experiment else ""
     if candidates:
@@ -147,7 +148,7 @@ def _no_sweep(experiment, sweep, candidates: Sequence[dict], everything: Sequenc
         asked = experiment
         message = f"no sweep{within}"
     if not names:
-        return f"there is no sweep in it yet; `{typed('sweep')}` records one"
+        return f"there is no sweep in it yet; `{sweep_into(where)}` records one"
     near = get_close_matches(asked, names, 1)
     if near:
         return f"{message}; did you mean {near[0]}?"

@@ -6,6 +6,7 @@ Only MLflow's client and server change a store of another MLflow, so they get no
 
 import json
 import os
+import shlex
 import sqlite3
 import tempfile
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.hints import python, typed
 from experiments.store import sqlite
 from experiments.store.address import (
     PATIENCE,
@@ -29,12 +31,13 @@ from experiments.store.address import (
     complaint,
     complaints,
     sqlite_uri,
+    usual,
 )
 from experiments.store.client import Client, preload
 from experiments.store.entries import SWEEP, TAKEN, Run, checked, complete, context
 from experiments.store.queries import COLUMNS, READ, REVISIONS, Queries
 from experiments.store.transactions import Tables
-from experiments.wording import typed
+from experiments.wording import exactly
 
 SLOWER = 10  # times, that recording by MLflow's client takes: 5 for `quick`, 14 for 400 runs of 120 epochs
 
@@ -57,9 +60,17 @@ def reading(uri: str) -> Iterator[tuple[Address, Queries | Client]]:
     with complaints(where):
         if where.path is not None:
             if not where.path.exists():
-                raise complaint(where.uri, f"there is no store yet; `{typed('sweep')}` makes it", NoStore)
+                raise complaint(where.uri, f"there is no store yet; `{sweep_into(where)}` makes it", NoStore)
             sqlite.check(where.path, write=False)
         yield where, backend(where, write=False)
+
+
+def sweep_into(where: Address) -> str:
+    """The command that records a sweep in this store."""
+    with suppress(StoreError):  # of what the environment names
+        if address(usual()).uri == where.uri:
+            return typed("sweep")
+    return typed("sweep", f"tracking.uri={exactly(where.uri)}")
 
 
 def backend(where: Address, write: bool) -> Queries | Client:
@@ -70,9 +81,8 @@ def backend(where: Address, write: bool) -> Queries | Client:
     revision = _revision(engine)
     if revision is None:
         if not write:
-            raise complaint(
-                where.uri, f"there is no sweep in it yet; `{typed('sweep')}` records one", NoStore
-            )
+            nothing = f"there is no sweep in it yet; `{sweep_into(where)}` records one"
+            raise complaint(where.uri, nothing, NoStore)
         _make_tables(where, engine)
         revision = own_revision()
     if not _in_workspaces():
@@ -82,7 +92,7 @@ def backend(where: Address, write: bool) -> Queries | Client:
             return Queries(engine)
     engine.dispose()
     if revision != own_revision():
-        raise complaint(where.uri, _other(revision))
+        raise complaint(where.uri, _other(where, revision))
     return Client(where, _slowness(revision) if write else "")
 
 
@@ -95,7 +105,7 @@ def check_for_server(uri: str) -> None:
             revision = _revision(engine)
             engine.dispose()
             if revision != own_revision():
-                raise complaint(where.uri, _other(revision))
+                raise complaint(where.uri, _other(where, revision))
 
 
 def _engine(where: Address):
@@ -111,8 +121,8 @@ def _engine(where: Address):
         pool = sqlalchemy.NullPool if dialect == "sqlite" else sqlalchemy.QueuePool
         return sqlalchemy.create_engine(url, connect_args=waits, poolclass=pool, pool_pre_ping=True)
     except ModuleNotFoundError as error:
-        hint = "pip install 'tinynet[postgres]'" if "psycopg" in str(error) else f"install {error.name}"
-        raise complaint(where.uri, f"its driver is missing; {hint}") from None
+        package = "psycopg2-binary" if "psycopg" in str(error) else error.name
+        raise complaint(where.uri, f"its driver is missing; `{_install(package)}`") from None
     except (sqlalchemy.exc.ArgumentError, ValueError):
         hint = "say postgresql://user@host/name"
         raise complaint(where.uri, f"is no address of a database; {hint}") from None
@@ -174,20 +184,33 @@ def _is_trusted(revision: str) -> bool:
     return revision in REVISIONS or (revision == own_revision() and not verdict()["differs"])
 
 
-def _other(revision: str) -> str:
+def _other(where: Address, revision: str) -> str:
     """What is told of a store that only another MLflow may change."""
     here = version("mlflow")
     scripts = Path(find_spec("mlflow").origin).parent / "store" / "db_migrations" / "versions"
     if any(scripts.glob(f"{revision}_*.py")):
         maker = f"MLflow {REVISIONS[revision]}" if revision in REVISIONS else "an older MLflow"
-        remedy = "copy it, run `mlflow db upgrade` on the copy and name that, or name another store"
+        remedy = f"{_upgraded_copy(where, here)} and name that, or name another store"
         return f"was made by {maker}, whose tables the {here} here would change; {remedy}"
     if revision in REVISIONS:
         maker = f"MLflow {REVISIONS[revision]}"
-        remedy = f"pip install 'mlflow=={REVISIONS[revision]}.*', or name another store"
+        remedy = f"`{_install(f'mlflow=={REVISIONS[revision]}.*')}`, or name another store"
         return f"was made by {maker}, newer than the {here} here; {remedy}"
     maker = f"a newer MLflow than the {here} here (its revision is {revision})"
     return f"was made by {maker}; install that MLflow, or name another store"
+
+
+def _upgraded_copy(where: Address, version_here: str) -> str:
+    """How to get one that the MLflow here may change; -n: never over a store that is there."""
+    if where.path is None:
+        return f"copy it, run `{python('-m', 'mlflow', 'db', 'upgrade')}` with the address of the copy"
+    copy = where.path.with_name(f"{where.path.stem}-{version_here}{where.path.suffix}")
+    duplicate = shlex.join(["cp", "-n", str(where.path), str(copy)])
+    return f"copy it, `{duplicate} && {python('-m', 'mlflow', 'db', 'upgrade', sqlite_uri(copy))}`,"
+
+
+def _install(package: str) -> str:
+    return python("-m", "pip", "install", package)
 
 
 def _slowness(revision: str) -> str:
@@ -200,7 +223,7 @@ def _slowness(revision: str) -> str:
     else:
         times = verdict()["times"]
         newest = [*REVISIONS.values()][-1]
-        cause = f"MLflow {version('mlflow')} keeps runs in another way; pip install 'mlflow=={newest}.*'"
+        cause = f"MLflow {version('mlflow')} keeps runs in another way; `{_install(f'mlflow=={newest}.*')}`"
     return f"recording by MLflow's client, which takes {times:.0f} times as long: {cause} for full speed"
 
 

@@ -1,10 +1,12 @@
 """Runs into a store: a sweep is opened, its runs are recorded, it is closed; files are attached to it."""
 
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from experiments.hints import python
 from experiments.store import opening, sqlite
 from experiments.store.address import (
     Address,
@@ -77,8 +79,8 @@ class Store:
         if stage != "active":
             raise complaint(
                 self.uri,
-                f"its experiment {name!r} was deleted; `mlflow experiments restore -x {experiment_id}` "
-                f"brings it back, `mlflow gc --experiment-ids {experiment_id}` deletes it for good",
+                f"its experiment {name!r} was deleted; give another tracking.experiment, "
+                f"or `{_restore(self.where, experiment_id)}` brings it back",
             )
         return str(experiment_id), artifacts
 
@@ -90,6 +92,11 @@ class Store:
             location = artifact_location(self.where.path.resolve().parent / inside)
             tags[INSIDE] = inside
         self.backend.make_experiment(name, location, tags)
+
+
+def _restore(where: Address, experiment_id: str) -> str:
+    command = python("-m", "mlflow", "experiments", "restore", "-x", str(experiment_id))
+    return f"MLFLOW_TRACKING_URI={shlex.quote(where.uri)} {command}"
 
 
 class OpenSweep:

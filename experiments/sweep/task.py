@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, chdir, suppress
 import numpy as np
 from omegaconf import DictConfig
 
+from experiments.hints import typed
 from experiments.store import (
     OpenSweep,
     Run,
@@ -27,7 +28,7 @@ from experiments.sweep.origin import digest, provenance
 from experiments.sweep.runs import LARGEST_STACK, Trained, finished_runs, planned_run, train
 from experiments.sweep.settings import Settings, read
 from experiments.sweep.whole import Whole, check_command, text_of
-from experiments.wording import plural, typed
+from experiments.wording import plural
 from hydra_plugins.hydra_stacked_launcher.messages import FailedJobs
 
 COPIED = 200_000  # values copied at once from other sweeps: two seconds without an ear for Ctrl-C
@@ -232,6 +233,8 @@ class SweepTask(AbstractContextManager):
         state = "finished" if whole else f"stopped at {len(self.results):,} of {self.n_runs:,} runs"
         place = [] if self.uri == usual() else ["--store", masked(self.uri)]
         following = "go on: the same command trains what is missing"
+        if self.config.fresh:
+            following = "go on: the same command without fresh=true trains what is missing"
         if whole:
             following = f"next: {typed('report', *place, *self._unless_newest())}"
         lines = [

@@ -214,6 +214,6 @@ def test_of_an_experiment_without_sweeps_those_that_have_some_are_named(uri, exp
 
 
 def test_a_store_that_is_not_there_is_no_sweep(tmp_path):
-    with pytest.raises(StoreError, match="no store yet; `make sweep`"):
+    with pytest.raises(StoreError, match=r"no store yet; `make sweep ARGS=tracking\.uri="):
         load_sweep(f"sqlite:///{tmp_path}/mlflow.db")
     assert not list(tmp_path.iterdir())

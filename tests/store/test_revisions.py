@@ -81,7 +81,7 @@ def test_a_store_of_an_mlflow_that_is_known_is_recorded_in_and_not_migrated(uri,
 @pytest.mark.parametrize(
     ("revision", "says"),
     [
-        (OLD, r"an older MLflow.*copy it, run `mlflow db upgrade`"),
+        (OLD, r"an older MLflow.*copy it, `cp -n .* -m mlflow db upgrade "),
         (NEW, r"a newer MLflow.*install that MLflow"),
     ],
 )
@@ -176,7 +176,7 @@ def test_where_the_trial_finds_a_difference_mlflow_records_and_a_line_says_so(un
     printed = run(tmp_path, "-m", "seed=0,1", "n_epochs=3")
     [line] = [line for line in printed.splitlines() if "MLflow's client" in line]
     assert "takes 12 times as long" in line
-    assert f"pip install 'mlflow=={queries.REVISIONS[KNOWN[-1]]}.*'" in line
+    assert f"-m pip install 'mlflow=={queries.REVISIONS[KNOWN[-1]]}.*'`" in line
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     assert isinstance(open_store(uri).backend, client.Client)
     assert len(load_sweep(uri).runs) == 2
